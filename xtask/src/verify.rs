@@ -1,0 +1,122 @@
+//! `cargo xtask test`: format, lints, docs, tests of every crate, the browser.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::machine::{FOR_RUNNING, FOR_TESTING};
+use crate::{binary, call, cargo, images, machine, root, step, target_dir};
+
+pub(crate) fn test() -> Result<()> {
+    let started = Instant::now();
+    machine::check(FOR_RUNNING)?;
+    machine::check(FOR_TESTING)?;
+    images::verify()?;
+    images::build("rustpython")?;
+    step("format");
+    call(cargo().args(["fmt", "--all", "--check"]))?;
+    step("build");
+    call(cargo().args(["build", "--release", "--workspace", "--all-targets"]))?;
+    step("lints");
+    // The release profile's artifacts of the dependencies serve the lints as well.
+    call(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    step("docs");
+    call(
+        cargo()
+            .args(["doc", "--release", "--workspace", "--no-deps", "--quiet"])
+            .env("RUSTDOCFLAGS", "--deny warnings"),
+    )?;
+    dependencies()?;
+    step("tests");
+    call(cargo().args(["test", "--release", "--workspace"]).env("GLOVEBOX_CACHE_DIR", cache_dir()))?;
+    step("browser");
+    browser()?;
+    step(&format!("all passed in {} s", started.elapsed().as_secs()));
+    Ok(())
+}
+
+/// Licences, sources and bans of the dependencies, where cargo-deny is installed: building it takes
+/// longer than all other checks.
+fn dependencies() -> Result<()> {
+    let installed = cargo().args(["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !installed.is_ok_and(|status| status.success()) {
+        step("dependencies: skipped, cargo-deny is not installed (cargo install --locked cargo-deny)");
+        return Ok(());
+    }
+    step("dependencies");
+    call(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))
+}
+
+/// Prepared images are kept with the build: a second run of the tests takes seconds less.
+fn cache_dir() -> std::path::PathBuf {
+    target_dir().join("glovebox-cache")
+}
+
+/// Serves on a free port and lets Chromium use the page.
+fn browser() -> Result<()> {
+    let tests = root().join("tests/browser");
+    call(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&tests))?;
+    let data = target_dir().join("browser-data");
+    if data.exists() {
+        std::fs::remove_dir_all(&data).with_context(|| format!("failed to remove {}", data.display()))?;
+    }
+    let server = Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&data)
+        .env("GLOVEBOX_CACHE_DIR", cache_dir())
+        .env_remove("OPENAI_BASE_URL")
+        .env_remove("OPENAI_API_KEY")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("failed to start glovebox serve")?;
+    let mut server = Stop(server);
+    let stdout = server.0.stdout.take().context("the server has no output")?;
+    let url = BufReader::new(stdout)
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned))
+        .context("the server did not say where it listens")?;
+    wait_until_ready(&url)?;
+    let status = Command::new("npm")
+        .args(["test"])
+        .current_dir(&tests)
+        .env("GLOVEBOX_URL", url.trim_end_matches('/'))
+        .status()?;
+    if !status.success() {
+        bail!("the browser test failed ({status})");
+    }
+    Ok(())
+}
+
+fn wait_until_ready(url: &str) -> Result<()> {
+    let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let deadline = Instant::now() + Duration::from_secs(600);
+    while Instant::now() < deadline {
+        if ready(&address).unwrap_or(false) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    bail!("the server at {url} was not ready within 10 minutes")
+}
+
+fn ready(address: &str) -> std::io::Result<bool> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address)?;
+    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    Ok(reply.starts_with("HTTP/1.1 200"))
+}
+
+/// Ends the server with the test.
+struct Stop(Child);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
