@@ -1,0 +1,2 @@
+"""The old place of IPython.display."""
+from IPython.display import *

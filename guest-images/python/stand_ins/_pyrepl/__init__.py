@@ -1,0 +1,1 @@
+"""Stands in for CPython's interactive console, of which only pydoc's pager is used here."""
