@@ -1,0 +1,409 @@
+//! Image: a guest's module and files by digest, prepared once, shared by all runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, InstancePre, Module};
+
+use crate::artifact::hex;
+use crate::cache::{self, Stamp};
+use crate::guest::{State, link};
+use crate::memory::{HotPages, MemoryImage};
+use crate::mount::{Access, Mount};
+use crate::prepare::{self, Progress};
+use crate::{RunError, engine};
+
+/// An image's description, `image.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Short name, such as `python`.
+    pub name: String,
+    /// Version of the image.
+    pub version: String,
+    /// Language that it runs.
+    pub language: String,
+    /// How it is entered.
+    pub kind: Kind,
+    /// One sentence for people and models.
+    pub summary: String,
+    /// SPDX expression of everything inside.
+    pub licence: String,
+    /// Default name of a script.
+    pub filename: String,
+    /// Least memory limit that it can work with, in MiB.
+    pub min_memory_mib: u64,
+    /// The module.
+    pub module: ModuleFile,
+    /// Read-only files that the guest needs.
+    #[serde(default, rename = "mount")]
+    pub mounts: Vec<MountFiles>,
+    /// Environment of every run.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// What a script can import, with versions.
+    #[serde(default)]
+    pub packages: BTreeMap<String, String>,
+}
+
+/// How a guest is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Warmed up once, then runs source text turn by turn.
+    Reactor,
+}
+
+/// Where an image's module is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleFile {
+    /// Name of a zstd-compressed file beside `image.toml`.
+    pub file: String,
+    /// SHA-256 of that file; absent for images that are built on the machine.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// SHA-256 of the unpacked module.
+    #[serde(default)]
+    pub wasm_sha256: Option<String>,
+}
+
+/// Files under one guest path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountFiles {
+    /// Where the guest sees them.
+    pub guest_path: String,
+    /// The files.
+    #[serde(default, rename = "file")]
+    pub files: Vec<MountFile>,
+}
+
+/// One file of a mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountFile {
+    /// Name beside `image.toml` and in the mount.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// What is done with it.
+    #[serde(default)]
+    pub unpack: Unpack,
+}
+
+/// What is done with a file of a mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unpack {
+    /// Mounted as it is.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    /// A tar archive, compressed with zstd, unpacked into the mount.
+    #[serde(rename = "tar.zst")]
+    TarZst,
+}
+
+/// Where an image's files come from.
+#[derive(Clone, Debug)]
+pub enum ImageSource {
+    /// A directory with `image.toml`.
+    Dir(PathBuf),
+    /// Files inside the binary: name and content, `image.toml` among them.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+impl ImageSource {
+    /// The content of a file.
+    pub(crate) fn read(&self, file: &str) -> std::io::Result<std::borrow::Cow<'static, [u8]>> {
+        match self {
+            ImageSource::Dir(dir) => std::fs::read(dir.join(file)).map(Into::into),
+            ImageSource::Embedded(files) => files
+                .iter()
+                .find(|(name, _)| *name == file)
+                .map(|(_, content)| (*content).into())
+                .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "not in this binary")),
+        }
+    }
+
+    fn has(&self, file: &str) -> bool {
+        match self {
+            ImageSource::Dir(dir) => dir.join(file).is_file(),
+            ImageSource::Embedded(files) => files.iter().any(|(name, _)| *name == file),
+        }
+    }
+}
+
+/// All images of an installation and the cache of what was prepared of them.
+pub struct ImageStore {
+    images: BTreeMap<String, (Manifest, ImageSource)>,
+    cache: PathBuf,
+    engine: Engine,
+}
+
+/// What can be said of an image without loading it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageInfo {
+    /// Its description.
+    pub manifest: Manifest,
+    /// Whether it can be used.
+    pub state: ImageState,
+    /// Digest of module, mounts, environment and engine.
+    pub digest: String,
+}
+
+/// Whether an image can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageState {
+    /// Prepared.
+    Ready,
+    /// Its files are here, but it has to be prepared.
+    Unprepared,
+    /// Its module is not here.
+    Missing,
+}
+
+impl ImageStore {
+    /// Reads the descriptions of the images. `cache` is private to the user and made if needed.
+    /// Of two images with one name the later wins.
+    ///
+    /// # Errors
+    ///
+    /// A malformed `image.toml`, or a cache that cannot be used.
+    pub fn new(sources: Vec<ImageSource>, cache: &Path) -> Result<ImageStore, RunError> {
+        let mut images = BTreeMap::new();
+        for source in sources {
+            let toml = source.read("image.toml").map_err(RunError::io("failed to read", "image.toml"))?;
+            let manifest: Manifest = toml::from_str(&String::from_utf8_lossy(&toml))
+                .map_err(|error| RunError::image("?", format!("image.toml: {error}")))?;
+            images.insert(manifest.name.clone(), (manifest, source));
+        }
+        cache::make_private(cache)?;
+        Ok(ImageStore { images, cache: cache.to_owned(), engine: engine::engine()? })
+    }
+
+    /// All images by name.
+    pub fn list(&self) -> Result<Vec<ImageInfo>, RunError> {
+        self.images.keys().map(|name| self.info(name)).collect()
+    }
+
+    /// One image.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of that name.
+    pub fn info(&self, name: &str) -> Result<ImageInfo, RunError> {
+        let (manifest, source) = self.get(name)?;
+        if !source.has(&manifest.module.file) {
+            let digest = String::new();
+            return Ok(ImageInfo { manifest: manifest.clone(), state: ImageState::Missing, digest });
+        }
+        let keys = self.keys(name)?;
+        let ready =
+            cache::check(&keys.code_dir(&self.cache)).is_ok() && cache::check(&keys.image_dir(&self.cache)).is_ok();
+        let state = if ready { ImageState::Ready } else { ImageState::Unprepared };
+        Ok(ImageInfo { manifest: manifest.clone(), state, digest: keys.image })
+    }
+
+    /// Prepares an image unless it is prepared already: unpack, compile, warm up, save. Blocks for
+    /// a minute or so; a second caller waits for the first. Steps that were finished before are not
+    /// done again.
+    ///
+    /// # Errors
+    ///
+    /// A missing or damaged file of the image, a module that breaks the contract, a full disk.
+    pub fn prepare(&self, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
+        let (manifest, source) = self.get(name)?;
+        if !source.has(&manifest.module.file) {
+            return Err(RunError::image(
+                name,
+                format!("{} is missing; build it with `cargo xtask image build {name}`", manifest.module.file),
+            ));
+        }
+        let keys = self.keys(name)?;
+        prepare::prepare(&self.engine, manifest, source, &keys, &self.cache, progress)
+    }
+
+    /// Maps a prepared image.
+    ///
+    /// # Errors
+    ///
+    /// If it is not prepared, or the cache was damaged.
+    pub fn load(&self, name: &str) -> Result<Arc<Image>, RunError> {
+        let (manifest, _) = self.get(name)?;
+        let keys = self.keys(name)?;
+        let (code, files) = (keys.code_dir(&self.cache), keys.image_dir(&self.cache));
+        let unusable = |reason| RunError::image(name, format!("{reason}; run `glovebox image prepare {name}`"));
+        let code_stamp = cache::check(&code).map_err(unusable)?;
+        cache::check(&files).map_err(unusable)?;
+        Image::open(&self.engine, manifest.clone(), keys.image, &code, &code_stamp, &files, &self.cache).map(Arc::new)
+    }
+
+    fn get(&self, name: &str) -> Result<&(Manifest, ImageSource), RunError> {
+        self.images.get(name).ok_or_else(|| RunError::UnknownImage {
+            name: name.into(),
+            known: self.images.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// What an image's prepared files depend on.
+    fn keys(&self, name: &str) -> Result<Keys, RunError> {
+        let (manifest, source) = self.get(name)?;
+        let module = match &manifest.module.sha256 {
+            Some(sha256) => sha256.clone(),
+            None => {
+                let bytes = source.read(&manifest.module.file);
+                hex(&Sha256::digest(bytes.map_err(RunError::io("failed to read", &manifest.module.file))?))
+            }
+        };
+        let mut hasher = EngineHasher(Sha256::new());
+        std::hash::Hash::hash(&self.engine.precompile_compatibility_hash(), &mut hasher);
+        hasher.0.update(env!("CARGO_PKG_VERSION"));
+        let engine = hex(&hasher.0.finalize());
+        let mut image = Sha256::new();
+        for part in [&manifest.name, &manifest.version, &module, &engine] {
+            image.update(part);
+            image.update([0]);
+        }
+        // The interpreter holds the directory of its library zip: another zip needs another warm-up.
+        image.update(serde_json::to_vec(&(&manifest.mounts, &manifest.env)).unwrap_or_default());
+        Ok(Keys {
+            name: name.into(),
+            code: format!("{}-{}", &module[..16.min(module.len())], &engine[..16]),
+            image: hex(&image.finalize()),
+        })
+    }
+}
+
+/// Lets SHA-256 take what implements `Hash`.
+struct EngineHasher(Sha256);
+
+impl std::hash::Hasher for EngineHasher {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+/// Names of an image's prepared files.
+pub(crate) struct Keys {
+    name: String,
+    code: String,
+    image: String,
+}
+
+impl Keys {
+    pub(crate) fn code_dir(&self, cache: &Path) -> PathBuf {
+        cache.join("code").join(&self.code)
+    }
+
+    pub(crate) fn image_dir(&self, cache: &Path) -> PathBuf {
+        cache.join("images").join(format!("{}-{}", self.name, &self.image[..16]))
+    }
+}
+
+/// A prepared image: compiled code and warm memory, both mapped, shared by all its runs.
+pub struct Image {
+    manifest: Manifest,
+    digest: String,
+    pre: InstancePre<State>,
+    memory: Arc<MemoryImage>,
+    mounts: Vec<Mount>,
+    dev: PathBuf,
+}
+
+impl Image {
+    pub(crate) fn open(
+        engine: &Engine,
+        manifest: Manifest,
+        digest: String,
+        code: &Path,
+        code_stamp: &Stamp,
+        files: &Path,
+        cache: &Path,
+    ) -> Result<Image, RunError> {
+        let memory_min = code_stamp.memory_min;
+        let hot = std::fs::read(files.join(prepare::HOT)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let (pre, memory) = open_parts(
+            engine,
+            &code.join(prepare::CODE),
+            &files.join(prepare::MEMORY),
+            memory_min,
+            hot.unwrap_or_default(),
+        )?;
+        let mounts = prepare::mounts(&manifest, files);
+        Ok(Image { manifest, digest, pre, memory, mounts, dev: prepare::dev_dir(cache)? })
+    }
+
+    /// Short name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// Its description.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Digest of everything that its runs depend on.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Maps memory for the next run ahead of time and frees that of finished runs: to be called while
+    /// idle, between runs. A run that finds its memory mapped starts about twice as fast.
+    pub fn make_ready(&self) {
+        self.memory.map_ahead();
+    }
+
+    pub(crate) fn filename(&self) -> &str {
+        &self.manifest.filename
+    }
+
+    pub(crate) fn env(&self) -> Vec<(&str, &str)> {
+        self.manifest.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    pub(crate) fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
+    pub(crate) fn dev(&self) -> Mount {
+        Mount::new(&self.dev, "/dev", Access::ReadOnly)
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<State> {
+        &self.pre
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<MemoryImage> {
+        &self.memory
+    }
+}
+
+/// Maps compiled code and a memory image.
+pub(crate) fn open_parts(
+    engine: &Engine,
+    code: &Path,
+    memory: &Path,
+    memory_min: usize,
+    hot: HotPages,
+) -> Result<(InstancePre<State>, Arc<MemoryImage>), RunError> {
+    // SAFETY: deserializing runs the file's machine code. It was written by `prepare` into a
+    // directory that belongs to this user alone, and its hash was compared with the stamp's.
+    let module = unsafe { Module::deserialize_file(engine, code) };
+    let module = module.map_err(RunError::engine("failed to load compiled code"))?;
+    let pre = link(engine, &module).map_err(RunError::engine("failed to link a guest"))?;
+    let memory = MemoryImage::open(memory, memory_min, hot).map_err(RunError::io("failed to map", memory))?;
+    Ok((pre, memory))
+}

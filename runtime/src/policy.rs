@@ -1,0 +1,211 @@
+//! Policy: reads `policies/*.toml`, refuses what it does not know, resolves to [`Limits`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Limits, RunError};
+
+/// A named set of limits and permissions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Name of its file, without `.toml`.
+    #[serde(default)]
+    pub name: String,
+    /// For whom it is, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// Images that may be used; empty allows all.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// Ceilings of each run.
+    #[serde(rename = "run", default)]
+    pub limits: Limits,
+}
+
+impl Policy {
+    /// Reads a policy. `source` is what messages call it, such as `policies/acme.toml`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the setting and, for an unknown one, the nearest known name.
+    pub fn parse(name: &str, source: &str, toml: &str) -> Result<Policy, String> {
+        let table: toml::Table = toml.parse().map_err(|error| format!("{source}: {error}"))?;
+        check_names(source, "", &table, &["description", "images", "run"])?;
+        if let Some(run) = table.get("run") {
+            let run = run.as_table().ok_or_else(|| format!("{source}: run must be a table, `[run]`"))?;
+            check_names(source, "run.", run, &limit_names())?;
+            for (setting, value) in run {
+                match value.as_integer() {
+                    Some(1..) => {}
+                    Some(_) => return Err(format!("{source}: run.{setting} must be at least 1")),
+                    None => return Err(format!("{source}: run.{setting} must be a whole number, not {value}")),
+                }
+            }
+        }
+        let policy: Policy = table.try_into().map_err(|error| format!("{source}: {error}"))?;
+        if policy.limits.memory_mib > 4096 {
+            return Err(format!("{source}: run.memory_mib can be 4096 at most, the size of a 32-bit memory"));
+        }
+        Ok(Policy { name: name.into(), ..policy })
+    }
+
+    /// May this policy use the image?
+    #[must_use]
+    pub fn allows(&self, image: &str) -> bool {
+        self.images.is_empty() || self.images.iter().any(|allowed| allowed == image)
+    }
+}
+
+/// Names of all limits, in the order of [`Limits`].
+#[must_use]
+pub fn limit_names() -> Vec<&'static str> {
+    vec![
+        "fuel",
+        "wall_time_ms",
+        "cpu_time_ms",
+        "memory_mib",
+        "output_kib",
+        "display_kib",
+        "workspace_mib",
+        "workspace_files",
+        "file_mib",
+        "open_handles",
+        "artifacts",
+        "artifact_mib",
+    ]
+}
+
+fn check_names(source: &str, prefix: &str, table: &toml::Table, known: &[&str]) -> Result<(), String> {
+    let Some(unknown) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+    let hint = nearest(unknown, known).map(|name| format!(" (did you mean {prefix}{name}?)"));
+    let all = || format!(" (known: {})", known.join(", "));
+    Err(format!("{source}: unknown setting {prefix}{unknown}{}", hint.unwrap_or_else(all)))
+}
+
+/// The known name that a mistyped one most likely means.
+#[must_use]
+pub fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(unknown, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// All policies of an installation.
+#[derive(Clone, Debug)]
+pub struct Policies(BTreeMap<String, Policy>);
+
+impl Policies {
+    /// The three that Glovebox brings along.
+    ///
+    /// # Errors
+    ///
+    /// Never with the files of this repository, which a test reads.
+    pub fn embedded() -> Result<Policies, String> {
+        let files = [
+            ("default", include_str!("../../policies/default.toml")),
+            ("strict", include_str!("../../policies/strict.toml")),
+            ("generous", include_str!("../../policies/generous.toml")),
+        ];
+        let mut policies = BTreeMap::new();
+        for (name, toml) in files {
+            policies.insert(name.to_owned(), Policy::parse(name, &format!("policies/{name}.toml"), toml)?);
+        }
+        Ok(Policies(policies))
+    }
+
+    /// Adds the `*.toml` files of a directory; a file named like an embedded policy replaces it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the file and the setting.
+    pub fn add_dir(&mut self, dir: &Path) -> Result<(), String> {
+        let entries = std::fs::read_dir(dir).map_err(|error| format!("failed to list {}: {error}", dir.display()))?;
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            if path.extension().is_none_or(|extension| extension != "toml") || name.is_empty() {
+                continue;
+            }
+            let source = path.display().to_string();
+            let toml = std::fs::read_to_string(&path).map_err(|error| format!("failed to read {source}: {error}"))?;
+            let policy = Policy::parse(&name, &source, &toml)?;
+            self.0.insert(name, policy);
+        }
+        Ok(())
+    }
+
+    /// The policy of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Policy> {
+        self.0.get(name)
+    }
+
+    /// All policies by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.0.values()
+    }
+
+    /// Names, comma-separated, for messages.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.0.keys().cloned().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Policy {
+    /// The policy as an error of ours, for callers that have no better place.
+    ///
+    /// # Errors
+    ///
+    /// If the policy does not allow the image.
+    pub fn check_image(&self, image: &str) -> Result<(), RunError> {
+        if self.allows(image) {
+            return Ok(());
+        }
+        Err(RunError::Image {
+            image: image.into(),
+            reason: format!("policy {} allows only: {}", self.name, self.images.join(", ")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_policy_is_the_default_limits() {
+        let policies = Policies::embedded().expect("embedded policies are right");
+        assert_eq!(policies.get("default").map(|policy| &policy.limits), Some(&Limits::default()));
+    }
+
+    #[test]
+    fn every_limit_has_a_name_here() {
+        let limits = serde_json::to_value(Limits::default()).expect("serializes");
+        let mut names: Vec<_> = limits.as_object().expect("object").keys().cloned().collect();
+        let mut listed: Vec<_> = limit_names().into_iter().map(str::to_owned).collect();
+        names.sort();
+        listed.sort();
+        assert_eq!(names, listed);
+    }
+
+    #[test]
+    fn a_mistyped_setting_is_answered_with_the_nearest_name() {
+        let error = Policy::parse("acme", "policies/acme.toml", "[run]\nmemory_mb = 5\n");
+        assert_eq!(
+            error,
+            Err("policies/acme.toml: unknown setting run.memory_mb (did you mean run.memory_mib?)".into())
+        );
+    }
+
+    #[test]
+    fn zero_and_text_are_no_limits() {
+        assert!(Policy::parse("a", "a", "[run]\nfuel = 0\n").is_err());
+        assert!(Policy::parse("a", "a", "[run]\nfuel = \"many\"\n").is_err());
+        assert!(Policy::parse("a", "a", "[run]\nmemory_mib = 5000\n").is_err());
+    }
+}
