@@ -1,0 +1,158 @@
+//! The shapes of replies that were seen in the wild, and everything that can be cut out of them.
+
+use super::*;
+
+const CODE: &str = "import pandas as pd\ndf = pd.read_csv('a.csv')\ndf.head()\n";
+
+/// A reply and the program expected from it.
+fn shapes() -> Vec<(&'static str, String, Option<String>)> {
+    let code = || Some(CODE.to_owned());
+    let indented: String = CODE.lines().map(|l| format!("   {l}\n")).collect();
+    let json = serde_json::json!({"code": CODE, "suggestions": ["Why?"], "explanation": "It reads."}).to_string();
+    let arguments = serde_json::json!({ "code": CODE }).to_string();
+    let call =
+        serde_json::json!({"tool_calls": [{"function": {"name": "python", "arguments": arguments}}]}).to_string();
+    let raw_json = format!("{{\"program\": \"{}\"}}", CODE.replace('"', "\\\""));
+    let report = "text = \"\"\"\n# Report\n```python\nx = 1\n```\n\"\"\"\nprint(text)\n";
+    vec![
+        ("one block", format!("I read it.\n\n```python\n{CODE}```\nDone."), code()),
+        ("py", format!("```py\n{CODE}```"), code()),
+        ("Python3", format!("```Python3\n{CODE}```\n"), code()),
+        ("attributes", format!("```python title=\"main.py\"\n{CODE}```\n"), code()),
+        ("braces", format!("```{{.python .numberLines}}\n{CODE}```\n"), code()),
+        ("a space before the language", format!("``` python\n{CODE}```\n"), code()),
+        ("tildes", format!("~~~python\n{CODE}~~~\n"), code()),
+        ("four ticks", format!("````python\n{CODE}````\n"), code()),
+        ("no language", format!("Here:\n```\n{CODE}```\n"), code()),
+        ("indented fence", format!("1. Run\n   ```python\n{indented}   ```\n"), code()),
+        ("indented code only", format!("```python\n{indented}```\n"), code()),
+        ("no closing fence", format!("Here:\n```python\n{CODE}"), code()),
+        ("windows lines", format!("Here:\r\n```python\r\n{}```\r\n", CODE.replace('\n', "\r\n")), code()),
+        ("thinking", format!("<think>\n```python\nbad()\n```\n</think>\n```python\n{CODE}```"), code()),
+        ("thinking without its opening tag", format!("Let me see.\n```python\nbad()\n```\n</think>\n```python\n{CODE}```"), code()),
+        ("thinking without end", format!("<think>\n```python\n{CODE}```"), None),
+        ("JSON", json.clone(), code()),
+        ("JSON in prose", format!("Sure! {json} Good luck."), code()),
+        ("JSON in a fence", format!("```json\n{json}\n```"), code()),
+        ("JSON with raw line breaks", raw_json, code()),
+        ("JSON with a fence inside", serde_json::json!({ "code": format!("```python\n{CODE}```") }).to_string(), code()),
+        ("tool call", call, code()),
+        ("tagged tool call", format!("<tool_call>\n{{\"name\": \"python\", \"arguments\": {arguments}}}\n</tool_call>"), code()),
+        ("lines in an array", "{\"code\": [\"a = 1\", \"print(a)\"]}".into(), Some("a = 1\nprint(a)\n".into())),
+        ("bare code", CODE.into(), code()),
+        ("bare code after a comment", format!("# Load the file and show it\n{CODE}"), Some(format!("# Load the file and show it\n{CODE}"))),
+        ("a one-line block", "```print(1)```".into(), Some("print(1)\n".into())),
+        ("parts", "First:\n```python\nimport pandas as pd\ndf = pd.read_csv('a.csv')\n```\nThen:\n```python\nprint(df.head())\n```".into(),
+            Some("import pandas as pd\ndf = pd.read_csv('a.csv')\n\nprint(df.head())\n".into())),
+        ("correction", format!("```python\nimport os\nos.remove('a.csv')\n```\nNo, better:\n```python\n{CODE}```"), code()),
+        ("an example of use at the end", format!("```python\n{CODE}```\nTry also:\n```python\nprint(1)\n```"), code()),
+        ("shell first", format!("```bash\npip install pandas\n```\n```python\n{CODE}```"), code()),
+        ("output after", format!("```python\n{CODE}```\n```\n   a\n0  1\n```"), code()),
+        ("forgotten closing fence", format!("```python\nimport os\n```python\n{CODE}```"), code()),
+        ("fences inside a string", format!("```python\n{report}```\nDone."), Some(report.into())),
+        ("a call first", "```\nsns.set_theme()\nprint(1)\n```".into(), Some("sns.set_theme()\nprint(1)\n".into())),
+        ("prompts", "```pycon\n>>> a = 1\n>>> print(a)\n1\n```".into(), Some("a = 1\nprint(a)\n".into())),
+        ("magics", format!("```python\n%matplotlib inline\n!pip install x\n{CODE}```"),
+            Some(format!("# left out: %matplotlib inline\n# left out: !pip install x\n{CODE}"))),
+        ("prose", "There is nothing to compute here.".into(), None),
+        ("prose that begins like code", "From what I see, the file is empty.\nImport it again.".into(), None),
+        ("a heading is no comment", "# Result\nThe mean is 4 (see above).".into(), None),
+        ("bare code that ends in an expression", "a = 1\na + a + a\n".into(), Some("a = 1\na + a + a\n".into())),
+        ("a note with a colon", "# Note\nNote: the mean(s) differ a lot.\nNothing else to say here.".into(), None),
+        ("another language", "```sql\nselect 1\n```".into(), None),
+        ("JSON without a program", "{\"explanation\": \"Nothing to do.\"}".into(), None),
+        ("empty block", "```python\n```".into(), None),
+        ("empty", String::new(), None),
+    ]
+}
+
+#[test]
+fn the_program_is_found_in_every_shape() {
+    let wrong: Vec<String> = shapes()
+        .into_iter()
+        .map(|(name, reply, expected)| (name, extract(&reply).program, expected))
+        .filter(|(_, found, expected)| found != expected)
+        .map(|(name, found, expected)| format!("{name}: {found:?} instead of {expected:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_cut_or_mangled_reply_panics() {
+    for (_, reply, _) in shapes() {
+        let reply = format!("{reply}\n## Next questions\n- Warum größer? 🦆\n");
+        for (at, c) in reply.char_indices() {
+            let _ = extract(&reply[..at]);
+            let _ = extract(&reply[at..]);
+            let _ = explanation(&reply[..at]);
+            let _ = extract(&format!("{}\u{1F986}\"'''`{{{}", &reply[..at], &reply[at + c.len_utf8()..]));
+        }
+    }
+}
+
+#[test]
+fn hostile_replies_are_read_in_bounded_time() {
+    let start = std::time::Instant::now();
+    for piece in [
+        "```\n",
+        "```python\n'''\n",
+        "{",
+        "{\"code\":\"",
+        "<think>",
+        "</think>\n",
+        "- a?\n",
+        "'",
+        "\\",
+        "[",
+        "a=(",
+        "a ",
+        "a, ",
+        "a.",
+        "~~~x\n",
+        "for ",
+        "\r",
+    ] {
+        let reply = piece.repeat(3 * 1024 * 1024 / piece.len());
+        let _ = extract(&reply);
+        let _ = extract(&format!("```python\n{}", &reply[..MAX_REPLY_BYTES]));
+        let _ = explanation(&reply);
+    }
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_program_above_its_limit_is_named_and_left_out() {
+    let reply = format!("```python\nx = '{}'\n```", "a".repeat(MAX_PROGRAM_BYTES));
+    let found = extract(&reply);
+    assert!(found.too_long && found.program.is_none());
+}
+
+#[test]
+fn suggestions_leave_the_text() {
+    let cases = [
+        "It is 4.\n\n## Next questions\n- Which **year**?\n- \"And by sex?\"\n",
+        "It is 4.\n\n**Suggestions:**\n1. Which **year**?\n2) And by sex?\n",
+        "It is 4.\n\nNext questions:\n\n* Which **year**?\n* And by sex?\n* And by sex?\n",
+    ];
+    for case in cases {
+        let (text, suggestions) = explanation(case);
+        assert_eq!(text, "It is 4.", "{case}");
+        assert_eq!(suggestions, ["Which **year**?", "And by sex?"], "{case}");
+    }
+    let (text, suggestions) = explanation("A.\n## Next questions\n- B?\n\n## Notes\nC.\n");
+    assert_eq!((text.as_str(), suggestions.len()), ("A.\n## Notes\nC.", 1));
+    assert_eq!(explanation("a\n## Suggestions\n- 2024?\n- 2?\n- 3?\n- 4?\n- 5?\n- 6?").1, ["2024?", "2?", "3?", "4?"]);
+    assert_eq!(explanation("My suggestions are below.").1.len(), 0);
+}
+
+#[test]
+fn json_replies_carry_text_and_suggestions() {
+    let found = extract("{\"code\": \"print(1)\", \"explanation\": \"Prints.\", \"next_questions\": [\"Why?\", 3]}");
+    assert_eq!(found.text, "Prints.");
+    assert_eq!(found.suggestions, ["Why?"]);
+    assert_eq!(
+        explanation("{\"explanation\": \"**Four.**\", \"suggestions\": [\"Why?\"]}"),
+        ("**Four.**".into(), vec!["Why?".into()])
+    );
+    assert_eq!(explanation("```markdown\nFour.\n```").0, "Four.");
+}
