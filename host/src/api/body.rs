@@ -1,0 +1,189 @@
+//! Reading requests and writing contents: the caller, JSON with a limit, uploads, downloads.
+
+use std::path::PathBuf;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use tokio_util::io::ReaderStream;
+
+use crate::app::AppState;
+use crate::error::{Code, Error, Result};
+use crate::files::{media_type, safe_name};
+use crate::storage::FileRecord;
+use crate::tenants::Tenant;
+
+/// Bytes that a JSON body may have.
+const JSON_LIMIT: usize = 4 << 20;
+/// Files that one request may upload.
+const FILES_PER_REQUEST: usize = 100;
+
+/// Single user: whoever gets this far is it. The day there are keys, this is where they are looked at.
+impl FromRequestParts<AppState> for Tenant {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &AppState) -> Result<Tenant> {
+        Ok(Tenant::local())
+    }
+}
+
+/// A JSON body.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Json<T>> {
+        if !is_type(request.headers(), "application/json") {
+            let detail = "the body must be JSON; send the header `content-type: application/json`";
+            return Err(Error::new(Code::UnsupportedMediaType, detail));
+        }
+        let too_large = || {
+            Error::new(
+                Code::BodyTooLarge,
+                format!("a JSON body can have {} MiB at most; upload data as a file", JSON_LIMIT >> 20),
+            )
+        };
+        let announced =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: usize| length > JSON_LIMIT) {
+            return Err(too_large());
+        }
+        let body = axum::body::to_bytes(request.into_body(), JSON_LIMIT).await.map_err(|_| too_large())?;
+        match serde_json::from_slice(&body) {
+            Ok(value) => Ok(Json(value)),
+            Err(error) if error.is_data() => Err(Error::invalid(error.to_string())),
+            Err(error) => Err(Error::new(Code::InvalidJson, format!("the body is not JSON: {error}"))),
+        }
+    }
+}
+
+/// Whether the body is said to be of that type.
+pub(super) fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
+}
+
+/// Takes the files of a `multipart/form-data` body to disk as they arrive and keeps them, all or none.
+pub(super) async fn receive(app: &AppState, tenant: &Tenant, request: Request) -> Result<Vec<FileRecord>> {
+    if !is_type(request.headers(), "multipart/form-data") {
+        let detail = "files come as `multipart/form-data`, in parts named `file`";
+        return Err(Error::new(Code::UnsupportedMediaType, detail));
+    }
+    let mut form = Multipart::from_request(request, app).await.map_err(|error| Error::invalid(error.body_text()))?;
+    let broken = |error: axum::extract::multipart::MultipartError| {
+        Error::invalid(format!("the upload broke off: {}", error.body_text()))
+    };
+    let mut uploads = Vec::new();
+    while let Some(mut part) = form.next_field().await.map_err(broken)? {
+        if part.name() != Some("file") {
+            let name = crate::error::shorten(part.name().unwrap_or_default(), 80);
+            return Err(Error::invalid(format!("unknown part `{name}`; files come in parts named `file`")));
+        }
+        let Some(name) = part.file_name().map(safe_name) else {
+            return Err(Error::invalid("a part named `file` has no file name"));
+        };
+        if uploads.len() == FILES_PER_REQUEST {
+            return Err(Error::invalid(format!("at most {FILES_PER_REQUEST} files in one request")));
+        }
+        let (upload, mut size) = (app.storage.upload(), 0);
+        while let Some(piece) = part.chunk().await.map_err(broken)? {
+            size += piece.len() as u64;
+            if size > app.config.upload_limit() {
+                let limit = app.config.upload_limit_mib;
+                let detail = format!("{name} is larger than {limit} MiB, the limit `upload_limit_mib` of this server");
+                return Err(Error::new(Code::FileTooLarge, detail));
+            }
+            upload.push(piece).await;
+        }
+        let staged = upload.finish().await?;
+        let kind = media_type(&staged.blob.head, &name);
+        uploads.push((name, kind, staged));
+    }
+    if uploads.is_empty() {
+        return Err(Error::invalid("no file in the request; send it in a part named `file`"));
+    }
+    app.storage.add_files(tenant, uploads).await
+}
+
+/// How a browser is to treat a content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// Shown if it is a picture that cannot run anything.
+    Inline,
+    /// Saved.
+    Attachment,
+}
+
+/// A content as a response: streamed, never sniffed, never run.
+pub(super) async fn download(
+    path: PathBuf,
+    name: &str,
+    kind: &str,
+    size: i64,
+    sha256: &str,
+    disposition: Disposition,
+) -> Result<Response> {
+    let file = tokio::fs::File::open(path).await?;
+    Ok(send(file, name, kind, size.unsigned_abs(), Some(sha256), disposition))
+}
+
+pub(super) fn send(
+    file: tokio::fs::File,
+    name: &str,
+    kind: &str,
+    size: u64,
+    sha256: Option<&str>,
+    disposition: Disposition,
+) -> Response {
+    let mut response = Body::from_stream(ReaderStream::with_capacity(file, 64 * 1024)).into_response();
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, kind);
+    set(header::CONTENT_LENGTH, &size.to_string());
+    set(header::CONTENT_DISPOSITION, &content_disposition(name, disposition));
+    set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    if let Some(sha256) = sha256 {
+        set(header::ETAG, &format!("\"{sha256}\""));
+        set(header::CACHE_CONTROL, "private, max-age=31536000, immutable");
+    }
+    *response.status_mut() = StatusCode::OK;
+    response
+}
+
+/// RFC 6266: an ASCII name for old clients and the real one for all others.
+fn content_disposition(name: &str, disposition: Disposition) -> String {
+    let kind = if disposition == Disposition::Inline { "inline" } else { "attachment" };
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_graphic() && !"\"\\%;".contains(c) || c == ' ' { c } else { '_' }).collect();
+    let mut exact = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+            exact.push(char::from(byte));
+        } else {
+            exact.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{exact}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_leave_its_header() {
+        let header = content_disposition("a\"; x=\"\r\n\u{e4}.csv", Disposition::Attachment);
+        assert_eq!(
+            header,
+            "attachment; filename=\"a__ x=____.csv\"; filename*=UTF-8''a%22%3B%20x%3D%22%0D%0A%C3%A4.csv"
+        );
+    }
+}

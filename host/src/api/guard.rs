@@ -1,0 +1,114 @@
+//! What every request and response passes: its id, who may send it, security headers, the log line, the metrics.
+
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+
+use super::wire::Problem;
+use crate::app::AppState;
+use crate::error::{Code, Error, shorten};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// For everything that is not a page: nothing in it may run or be framed.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+pub(super) async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let method = request.method().clone();
+    let path = shorten(request.uri().path(), 300);
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+
+    let span = tracing::info_span!("request", id);
+    let mut response = match allowed(&app, &request) {
+        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Err(error) => error.into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let body = serde_json::to_vec(&Problem { request_id: id.clone(), ..problem }).unwrap_or_default();
+        *response.body_mut() = Body::from(body);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    }
+    secure(response.headers_mut(), &id);
+
+    let status = response.status().as_u16();
+    let ms = (began.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
+    let _entered = span.enter();
+    match route.as_str() {
+        "/healthz" | "/readyz" | "/metrics" => tracing::debug!(%method, path, status, ms, "answered"),
+        _ => tracing::info!(%method, path, status, ms, "answered"),
+    }
+    let method = if method.as_str().len() > 7 { "other" } else { method.as_str() };
+    app.metrics.request(method, &route, status);
+    response
+}
+
+fn secure(headers: &mut HeaderMap, id: &str) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::CONTENT_SECURITY_POLICY, NOTHING);
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(header::CACHE_CONTROL, "no-store");
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// A page of another site can send requests here from the user's browser. Two things tell such a
+/// page: a host name that is not ours (its DNS points here), and an origin that is not ours.
+fn allowed(app: &AppState, request: &Request) -> Result<(), Error> {
+    let headers = request.headers();
+    let host = request.uri().authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| headers.get(header::HOST).and_then(|host| host.to_str().ok()));
+    // A browser always sends one. Who sends none is a program, and could send any.
+    if let Some(host) = host
+        && !is_ours(app, host)
+    {
+        let port = app.config.listen.port();
+        return Err(Error::new(
+            Code::ForbiddenHost,
+            format!("this server is not known as `{}`; use http://localhost:{port}", shorten(host, 100)),
+        ));
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let refused = |who: &str| {
+        let detail = format!("a page of {who} may not change anything here");
+        Err(Error::new(Code::ForbiddenOrigin, detail))
+    };
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let origin = origin.to_str().unwrap_or("null");
+        let ours = origin.split_once("://").is_some_and(|(scheme, from)| {
+            matches!(scheme, "http" | "https") && host.is_some_and(|host| host.eq_ignore_ascii_case(from))
+        });
+        return if ours { Ok(()) } else { refused(&shorten(origin, 100)) };
+    }
+    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        Some(b"cross-site" | b"same-site") => refused("another site"),
+        _ => Ok(()),
+    }
+}
+
+fn is_ours(app: &AppState, host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let listen = app.config.listen.ip();
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|ours| ours.eq_ignore_ascii_case(name))
+        || name.trim_matches(['[', ']']) == listen.to_string()
+}

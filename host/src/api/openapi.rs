@@ -1,0 +1,46 @@
+//! The API description: OpenAPI 3.1, made from the handlers.
+
+use std::sync::OnceLock;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::OpenApi;
+
+use super::{artifacts, asks, catalog, files, health, runs, sessions};
+
+/// The description of our own API.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Glovebox", description = "A code interpreter you can run yourself: files and a sentence in; charts, tables, files, code and an explanation out. Errors are `application/problem+json` with a stable `code`."),
+    paths(
+        files::upload, files::list, files::show, files::delete, files::content, files::sample,
+        runs::create, runs::show, runs::events, runs::cancel, runs::artifacts,
+        sessions::create, sessions::list, sessions::show, sessions::rename, sessions::delete, sessions::add_files,
+        runs::create_in_session, asks::create, sessions::history, sessions::artifacts, sessions::archive,
+        asks::show, asks::events, asks::cancel,
+        artifacts::show, artifacts::content,
+        catalog::images, catalog::policies, catalog::models,
+        health::healthz, health::readyz, health::metrics,
+    ),
+    tags(
+        (name = "files", description = "Uploads"),
+        (name = "runs", description = "Programs"),
+        (name = "sessions", description = "Workspaces with their files and history"),
+        (name = "asks", description = "Questions"),
+        (name = "artifacts", description = "Files that programs left"),
+        (name = "catalog", description = "What can be chosen"),
+        (name = "operation", description = "For those who look after the server"),
+    )
+)]
+struct Description;
+
+/// The API description as JSON text.
+pub fn document() -> &'static str {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    DOCUMENT.get_or_init(|| Description::openapi().to_pretty_json().unwrap_or_default())
+}
+
+/// `GET /openapi.json`
+pub(super) async fn json() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+}

@@ -1,0 +1,425 @@
+//! The objects of the wire, as `docs/wire.md` has them, made from records.
+
+use std::collections::BTreeMap;
+
+use glovebox_runtime::{Echo, Limits, Outcome};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::engine::{Attempt, TokenUsage};
+use crate::error::{Code, Result};
+use crate::live::Record;
+use crate::storage::{ArtifactRecord, AskRecord, FileRecord, RunRecord, RunView, SessionRecord, Status};
+use crate::tenants::Tenant;
+
+/// An error: `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`; `code` tells errors apart.
+    #[serde(rename = "type")]
+    pub r#type: String,
+    /// The kind of error, in words.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong with what, and the way out.
+    pub detail: String,
+    /// Stable name of the kind.
+    pub code: String,
+    /// Finds the request in the server's log.
+    pub request_id: String,
+}
+
+/// An uploaded file.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct File {
+    /// `file_…`
+    pub id: String,
+    /// Safe name; in a session, the name in the workspace.
+    pub name: String,
+    /// Bytes.
+    pub size: i64,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Type by content.
+    pub media_type: String,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+/// Uploaded files.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Files {
+    /// The files.
+    pub files: Vec<File>,
+}
+
+/// A session.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Session {
+    /// `ses_…`
+    pub id: String,
+    /// The user's, or the first question; empty before that.
+    pub title: String,
+    /// Image of its runs.
+    pub image: String,
+    /// Policy of its runs.
+    pub policy: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339; of the last turn or change.
+    pub updated_at: String,
+    /// Its files, under their names in the workspace.
+    pub files: Vec<File>,
+}
+
+/// Sessions.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Sessions {
+    /// The one used last first.
+    pub sessions: Vec<Session>,
+}
+
+/// A file that a run left.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Artifact {
+    /// `art_…`
+    pub id: String,
+    /// The run that left it.
+    pub run_id: String,
+    /// Path below the workspace.
+    pub path: String,
+    /// Bytes.
+    pub size: i64,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Type by content.
+    pub media_type: String,
+    /// Where its bytes are.
+    pub url: String,
+}
+
+/// Artifacts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Artifacts {
+    /// In the order they were collected.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Run {
+    /// `run_…`
+    pub id: String,
+    /// The session it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// `failed` means that Glovebox failed; a program that raised or met a limit is `done`.
+    pub status: Status,
+    /// Name of the image.
+    pub image: String,
+    /// Name of the policy.
+    pub policy: String,
+    /// Source text.
+    pub code: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    /// How it went: `{ending, stdout, stderr, output_truncated, displays, warnings, usage, timing?, lineage}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub outcome: Option<Value>,
+    /// What it left.
+    pub artifacts: Vec<Artifact>,
+    /// Why Glovebox failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AskResult {
+    /// `ask_…`
+    pub id: String,
+    /// The session it was asked in.
+    pub session_id: String,
+    /// The question.
+    pub question: String,
+    /// The model that answers.
+    pub model: String,
+    /// `failed` means that there is no answer; a program that failed is part of an answer.
+    pub status: Status,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    /// Markdown.
+    pub explanation: String,
+    /// Source text of the last program.
+    pub program: String,
+    /// The last program's run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// What could be asked next.
+    pub suggestions: Vec<String>,
+    /// Every program that was tried.
+    pub attempts: Vec<Attempt>,
+    /// What the model used.
+    pub usage: TokenUsage,
+    /// Why there is no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+}
+
+/// One step of a session's history.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Turn {
+    /// A program of the user's.
+    Run {
+        /// It.
+        run: Box<Run>,
+    },
+    /// A question.
+    Ask {
+        /// It.
+        ask: Box<AskResult>,
+    },
+}
+
+/// A session's history.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct History {
+    /// Oldest first.
+    pub turns: Vec<Turn>,
+}
+
+/// Body of `POST /runs`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// Source text.
+    pub code: String,
+    /// Name of the image; `python` if absent.
+    pub image: Option<String>,
+    /// Ids of files that are copied into the workspace.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// Name of the policy; `default` if absent.
+    pub policy: Option<String>,
+    /// Arguments after the program's name.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Standard input.
+    #[serde(default)]
+    pub stdin: String,
+    /// `last` shows the last expression's value, `none` does not.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub echo: Echo,
+    /// Seed of the random generators.
+    pub seed: Option<u64>,
+    /// The same outcome every time.
+    #[serde(default)]
+    pub deterministic: bool,
+    /// False to be answered at once; true if absent.
+    pub wait: Option<bool>,
+}
+
+/// Body of `POST /sessions/{id}/runs`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRunRequest {
+    /// Source text.
+    pub code: String,
+    /// Arguments after the program's name.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Standard input.
+    #[serde(default)]
+    pub stdin: String,
+    /// `last` shows the last expression's value, `none` does not.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub echo: Echo,
+    /// Seed of the random generators.
+    pub seed: Option<u64>,
+    /// The same outcome every time.
+    #[serde(default)]
+    pub deterministic: bool,
+    /// False to be answered at once; true if absent.
+    pub wait: Option<bool>,
+}
+
+/// Body of `POST /sessions`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRequest {
+    /// What the user calls it.
+    #[serde(default)]
+    pub title: String,
+    /// Name of the image; `python` if absent.
+    pub image: Option<String>,
+    /// Name of the policy; `default` if absent.
+    pub policy: Option<String>,
+    /// Ids of files that are copied into the workspace.
+    #[serde(default)]
+    pub files: Vec<String>,
+}
+
+/// Body of `PATCH /sessions/{id}`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TitleRequest {
+    /// What the user calls it.
+    pub title: String,
+}
+
+/// JSON body of `POST /sessions/{id}/files`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilesRequest {
+    /// Ids of uploaded files.
+    pub files: Vec<String>,
+}
+
+/// Body of `POST /sessions/{id}/asks`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    /// What the user wants to know.
+    pub question: String,
+    /// Name of the model; the default one if absent.
+    pub model: Option<String>,
+    /// False to be answered at once; true if absent.
+    pub wait: Option<bool>,
+}
+
+/// A named set of limits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// For whom it is.
+    pub description: String,
+    /// Every limit; units are in the names.
+    #[schema(value_type = Object)]
+    pub limits: Limits,
+}
+
+impl From<FileRecord> for File {
+    fn from(file: FileRecord) -> File {
+        let FileRecord { id, name, size, sha256, media_type, created_at } = file;
+        File { id, name, size, sha256, media_type, created_at }
+    }
+}
+
+impl From<ArtifactRecord> for Artifact {
+    fn from(artifact: ArtifactRecord) -> Artifact {
+        let ArtifactRecord { id, run_id, path, size, sha256, media_type } = artifact;
+        let url = format!("/api/v1/artifacts/{id}/content");
+        Artifact { id, run_id, path, size, sha256, media_type, url }
+    }
+}
+
+impl Session {
+    pub(super) fn new(session: SessionRecord, files: Vec<FileRecord>) -> Session {
+        let SessionRecord { id, title, image, policy, created_at, updated_at } = session;
+        let files = files.into_iter().map(File::from).collect();
+        Session { id, title, image, policy, created_at, updated_at, files }
+    }
+}
+
+impl From<RunView> for Run {
+    fn from(view: RunView) -> Run {
+        let RunRecord {
+            id,
+            session_id,
+            status,
+            image,
+            policy,
+            code,
+            created_at,
+            finished_at,
+            outcome,
+            error_code,
+            error_detail,
+            ..
+        } = view.run;
+        Run {
+            id,
+            session_id,
+            status,
+            image,
+            policy,
+            code,
+            created_at,
+            finished_at,
+            outcome: outcome.map(|outcome| outcome_value(&outcome)),
+            artifacts: view.artifacts.into_iter().map(Artifact::from).collect(),
+            error: stored_problem(error_code, error_detail),
+        }
+    }
+}
+
+/// An outcome without its artifacts, which the run has with ids and addresses.
+fn outcome_value(outcome: &Outcome) -> Value {
+    let mut value = serde_json::to_value(outcome).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.remove("artifacts");
+    }
+    value
+}
+
+fn stored_problem(code: Option<String>, detail: Option<String>) -> Option<Problem> {
+    let code = Code::from_name(&code?);
+    Some(super::error::problem(code, &detail.unwrap_or_default()))
+}
+
+/// A run by id, live or finished.
+pub(super) async fn run(app: &App, tenant: &Tenant, id: &str) -> Result<Run> {
+    if let Some(Record::Run(run)) = app.live(tenant, id).map(|live| live.record()) {
+        return Ok(RunView { run, artifacts: Vec::new() }.into());
+    }
+    Ok(app.storage.run(tenant, id).await?.into())
+}
+
+/// A question by id, live or finished.
+pub(super) async fn ask(app: &App, tenant: &Tenant, id: &str) -> Result<AskResult> {
+    if let Some(Record::Ask(ask)) = app.live(tenant, id).map(|live| live.record()) {
+        return Ok(ask_result(ask, None));
+    }
+    let ask = app.storage.ask(tenant, id).await?;
+    let run = app.storage.run_of_ask(tenant, id).await?;
+    Ok(ask_result(ask, run))
+}
+
+pub(super) fn ask_result(ask: AskRecord, run: Option<RunView>) -> AskResult {
+    AskResult {
+        id: ask.id,
+        session_id: ask.session_id,
+        question: ask.question,
+        model: ask.model,
+        status: ask.status,
+        created_at: ask.created_at,
+        finished_at: ask.finished_at,
+        explanation: ask.explanation,
+        program: ask.program,
+        run: run.map(Run::from),
+        suggestions: ask.suggestions,
+        attempts: ask.attempts,
+        usage: ask.usage,
+        error: stored_problem(ask.error_code, ask.error_detail),
+    }
+}

@@ -1,0 +1,199 @@
+//! App: everything that the handlers share, and [`Backend`], the one door to workers, images and models.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cap_std::fs::Dir;
+use glovebox_runtime::{Event, Job, Outcome, Policies, Policy, RunError};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+
+use crate::config::Config;
+use crate::engine::sample::Sample;
+use crate::engine::{Answer, AnswerEvent, Ask};
+use crate::error::{Code, Error, Result};
+use crate::live::{Live, Queue, Registry, Turns};
+pub use crate::llm::ModelInfo;
+use crate::metrics::Metrics;
+use crate::storage::Storage;
+
+/// What runs programs and answers questions. The tests have one that needs no sandbox.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Runs a job and waits for its end.
+    async fn run(
+        &self,
+        job: Job,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, RunError>;
+
+    /// Answers a question.
+    async fn answer(
+        &self,
+        ask: Ask,
+        on_event: &mut (dyn FnMut(AnswerEvent) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Answer>;
+
+    /// Looks at a file beneath `dir`. Blocks.
+    fn sample(&self, dir: &Dir, path: &str) -> Result<Sample>;
+
+    /// Every known image and whether it can be used.
+    fn images(&self) -> Vec<ImageInfo>;
+
+    /// Every model that can be asked.
+    fn models(&self) -> Vec<ModelInfo>;
+
+    /// Why no program can run now; `Ok` if one can.
+    fn alive(&self) -> std::result::Result<(), String>;
+}
+
+/// A guest image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Image)]
+pub struct ImageInfo {
+    /// Such as `python`.
+    pub name: String,
+    /// Of the image.
+    pub version: String,
+    /// Of its programs.
+    pub language: String,
+    /// One sentence.
+    pub summary: String,
+    /// Packages by name, with their versions.
+    pub packages: BTreeMap<String, String>,
+    /// Whether it can be used.
+    pub state: ImageState,
+    /// How far the preparation is, or why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Whether an image can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageState {
+    /// It can.
+    Ready,
+    /// Soon: it is being compiled and warmed up.
+    Preparing,
+    /// It was never prepared.
+    Missing,
+    /// It cannot; the detail says why.
+    Failed,
+}
+
+/// Everything that the handlers share.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// What is kept.
+    pub storage: Storage,
+    /// Named limits.
+    pub policies: Policies,
+    /// What runs and answers.
+    pub backend: Arc<dyn Backend>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// What is under way.
+    pub live: Registry,
+    /// Which program may run next.
+    pub queue: Queue,
+    /// Which question may be answered next: mostly waiting for a model, so more at once than workers.
+    pub ask_queue: Queue,
+    /// One turn at a time in each session.
+    pub turns: Turns,
+}
+
+/// The state of the router.
+pub type AppState = Arc<App>;
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(config: Config, storage: Storage, policies: Policies, backend: Arc<dyn Backend>) -> AppState {
+        let queue = Queue::new(config.workers, config.queue_limit);
+        let ask_queue = Queue::new(4 * config.workers, config.queue_limit);
+        Arc::new(App {
+            config,
+            storage,
+            policies,
+            backend,
+            metrics: Metrics::default(),
+            live: Registry::default(),
+            queue,
+            ask_queue,
+            turns: Turns::default(),
+        })
+    }
+
+    /// The policy of that name.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_policy`.
+    pub fn policy(&self, name: &str) -> Result<&Policy> {
+        self.policies.get(name).ok_or_else(|| {
+            let known = self.policies.names();
+            Error::new(
+                Code::UnknownPolicy,
+                format!("unknown policy `{}` (there are: {known})", crate::error::shorten(name, 80)),
+            )
+        })
+    }
+
+    /// The image of that name, if it is known and the policy allows it.
+    ///
+    /// # Errors
+    ///
+    /// `unknown_image`, `invalid_request`.
+    pub fn image(&self, name: &str, policy: &Policy) -> Result<ImageInfo> {
+        let images = self.backend.images();
+        let known = || images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>().join(", ");
+        let Some(image) = images.iter().find(|image| image.name == name) else {
+            let name = crate::error::shorten(name, 80);
+            return Err(Error::new(Code::UnknownImage, format!("unknown image `{name}` (there are: {})", known())));
+        };
+        if !policy.allows(name) {
+            let allowed = policy.images.join(", ");
+            return Err(Error::invalid(format!("policy {} does not allow image {name}, only: {allowed}", policy.name)));
+        }
+        Ok(image.clone())
+    }
+
+    /// The image of that name, if it can be used now.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::image`], and `image_not_ready`.
+    pub fn ready_image(&self, name: &str, policy: &Policy) -> Result<ImageInfo> {
+        let image = self.image(name, policy)?;
+        let detail = image.detail.as_deref().unwrap_or_default();
+        let reason = match image.state {
+            ImageState::Ready => return Ok(image),
+            ImageState::Preparing => format!("image {name} is being prepared; try again in a moment. {detail}"),
+            ImageState::Missing => {
+                format!("image {name} is not prepared; run `glovebox image prepare {name}`. {detail}")
+            }
+            ImageState::Failed => format!("image {name} cannot be used: {detail}"),
+        };
+        Err(Error::new(Code::ImageNotReady, reason.trim_end()))
+    }
+
+    /// Ends everything that is under way and waits until it is written down, at most `grace`.
+    pub async fn cancel_all(&self, grace: std::time::Duration) {
+        for live in self.live.all() {
+            live.cancel.cancel();
+        }
+        let _ = tokio::time::timeout(grace, self.live.idle()).await;
+    }
+
+    /// A run or question under way.
+    #[must_use]
+    pub fn live(&self, tenant: &crate::tenants::Tenant, id: &str) -> Option<Arc<Live>> {
+        self.live.get(tenant, id)
+    }
+}

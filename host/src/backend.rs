@@ -1,0 +1,237 @@
+//! The real backend: image store, worker pool and engine behind [`Backend`]. The one place that knows how they are made.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cap_std::fs::Dir;
+use glovebox_runtime::{Event, ImageStore, Job, Outcome, RunError};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{Backend, ImageInfo, ImageState};
+use crate::config::Config;
+use crate::engine::sample::Sample;
+use crate::engine::{Answer, AnswerEvent, Ask, Engine, EngineError, answer, sampler};
+use crate::error::{Code, Error, Result};
+use crate::llm::{LlmError, ModelInfo, Models};
+use crate::workers::{Pool, PoolConfig};
+
+/// Workers, images and models of this machine.
+pub struct Local {
+    engine: Engine,
+    images: Arc<Images>,
+}
+
+/// The images with their state as last seen: looking at the cache takes longer than a run.
+pub struct Images {
+    store: ImageStore,
+    known: Mutex<BTreeMap<String, ImageInfo>>,
+}
+
+/// One step of a preparation.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Name of the image.
+    pub image: String,
+    /// From 1.
+    pub step: u32,
+    /// How many there are.
+    pub steps: u32,
+    /// What is being done.
+    pub message: String,
+}
+
+impl Images {
+    /// Reads the descriptions of all images and looks which are prepared.
+    ///
+    /// # Errors
+    ///
+    /// A malformed description, or a cache that cannot be used.
+    pub fn open(config: &Config) -> Result<Arc<Images>, RunError> {
+        let store = crate::images::open(&config.cache_dir, config.images_dir.as_deref())?;
+        let mut known = BTreeMap::new();
+        for info in store.list()? {
+            let manifest = info.manifest;
+            let (state, detail) = match info.state {
+                glovebox_runtime::ImageState::Ready => (ImageState::Ready, None),
+                glovebox_runtime::ImageState::Unprepared => (ImageState::Missing, Some("not prepared yet".to_owned())),
+                glovebox_runtime::ImageState::Missing => {
+                    let file = &manifest.module.file;
+                    (
+                        ImageState::Missing,
+                        Some(format!("{file} is not here; build it with `cargo xtask image build {}`", manifest.name)),
+                    )
+                }
+            };
+            let info = ImageInfo {
+                name: manifest.name.clone(),
+                version: manifest.version,
+                language: manifest.language,
+                summary: manifest.summary,
+                packages: manifest.packages,
+                state,
+                detail,
+            };
+            known.insert(manifest.name, info);
+        }
+        Ok(Arc::new(Images { store, known: Mutex::new(known) }))
+    }
+
+    /// Every image by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<ImageInfo> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &ImageStore {
+        &self.store
+    }
+
+    /// Prepares an image unless it is ready. Blocks for a minute or so.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageStore::prepare`].
+    pub fn prepare(&self, name: &str, on_step: &mut dyn FnMut(Step)) -> Result<(), RunError> {
+        self.set(name, ImageState::Preparing, Some("starting".into()));
+        let prepared = self.store.prepare(name, &mut |progress| {
+            self.set(name, ImageState::Preparing, Some(progress.message.clone()));
+            on_step(Step {
+                image: progress.image,
+                step: progress.step,
+                steps: progress.steps,
+                message: progress.message,
+            });
+        });
+        match &prepared {
+            Ok(()) => self.set(name, ImageState::Ready, None),
+            Err(error) => self.set(name, ImageState::Failed, Some(error.to_string())),
+        }
+        prepared
+    }
+
+    /// The images that are not ready, from now on shown as being prepared: for those who will prepare them one by one.
+    #[must_use]
+    pub fn announce(&self) -> Vec<String> {
+        let waiting = self.list().into_iter().filter(|image| image.state != ImageState::Ready);
+        let names: Vec<_> = waiting.map(|image| image.name).collect();
+        for name in &names {
+            self.set(name, ImageState::Preparing, Some("waiting to be prepared".into()));
+        }
+        names
+    }
+
+    /// Like [`Self::prepare`], in a process of its own: the compiler needs a gigabyte, which a server
+    /// would not give back.
+    ///
+    /// # Errors
+    ///
+    /// That the process failed; why, it has said on standard error.
+    pub fn prepare_apart(&self, name: &str, config: &Config) -> std::result::Result<(), String> {
+        self.set(name, ImageState::Preparing, Some("compiling and warming up, once on this machine".into()));
+        let prepared = std::env::current_exe().and_then(|program| {
+            let mut command = std::process::Command::new(program);
+            command.args(["image", "prepare", name]).env("GLOVEBOX_CACHE_DIR", &config.cache_dir);
+            if let Some(dir) = &config.images_dir {
+                command.env("GLOVEBOX_IMAGES_DIR", dir);
+            }
+            command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).status()
+        });
+        let failure = match prepared {
+            Ok(status) if status.success() => {
+                self.set(name, ImageState::Ready, None);
+                return Ok(());
+            }
+            Ok(status) => format!("preparing it failed ({status}); `glovebox image prepare {name}` says why"),
+            Err(error) => format!("preparing it failed: {error}"),
+        };
+        self.set(name, ImageState::Failed, Some(failure.clone()));
+        Err(failure)
+    }
+
+    fn set(&self, name: &str, state: ImageState, detail: Option<String>) {
+        if let Some(info) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            info.state = state;
+            info.detail = detail;
+        }
+    }
+}
+
+impl Local {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// The models of the environment cannot be set up, or a worker cannot be started.
+    pub async fn start(config: &Config, images: Arc<Images>, workers: usize) -> Result<Arc<Local>> {
+        let models = Models::from_env().map_err(|error| llm_error(&error))?;
+        let pool = pool(config, &images, workers).await?;
+        Ok(Arc::new(Local { engine: Engine::new(pool, models), images }))
+    }
+
+    /// Tells the workers of an image that was just prepared.
+    pub async fn preload(&self, image: &str) {
+        self.engine.pool.preload(image).await;
+    }
+}
+
+#[async_trait]
+impl Backend for Local {
+    async fn run(
+        &self,
+        job: Job,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, RunError> {
+        self.engine.pool.run(job, on_event, cancel).await
+    }
+
+    async fn answer(
+        &self,
+        ask: Ask,
+        on_event: &mut (dyn FnMut(AnswerEvent) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Answer> {
+        answer(&self.engine, ask, on_event, cancel).await.map_err(|error| match error {
+            EngineError::Llm(error) => llm_error(&error),
+            EngineError::Run(error) => error.into(),
+            other => Error::internal(other),
+        })
+    }
+
+    fn sample(&self, dir: &Dir, path: &str) -> Result<Sample> {
+        sampler::sample_file(dir, path).map_err(|error| Error::invalid(error.to_string()))
+    }
+
+    fn images(&self) -> Vec<ImageInfo> {
+        self.images.list()
+    }
+
+    fn models(&self) -> Vec<ModelInfo> {
+        self.engine.models.list()
+    }
+
+    fn alive(&self) -> std::result::Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The model's errors are written for users and never hold a key.
+fn llm_error(error: &LlmError) -> Error {
+    let code = if matches!(error, LlmError::Unknown { .. }) { Code::UnknownModel } else { Code::ModelUnavailable };
+    Error::new(code, error.to_string())
+}
+
+async fn pool(config: &Config, images: &Images, workers: usize) -> Result<Pool> {
+    let ready = images.list().into_iter().filter(|image| image.state == ImageState::Ready);
+    let config = PoolConfig {
+        program: std::env::current_exe()?,
+        workers,
+        cache_dir: config.cache_dir.clone(),
+        images_dir: config.images_dir.clone(),
+        preload: ready.map(|image| image.name).collect(),
+    };
+    Ok(Pool::start(config).await?)
+}

@@ -1,0 +1,180 @@
+//! The command line. stdout carries the result, stderr the progress; `--json` prints one JSON document.
+
+mod ask;
+mod doctor;
+mod image;
+mod lists;
+mod out;
+mod run;
+mod sample;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Overrides};
+
+/// Exit code for failures of ours, as opposed to the script's.
+pub(crate) const INFRASTRUCTURE: u8 = 70;
+/// Exit code for a command that cannot be understood, as clap has it.
+pub(crate) const USAGE: u8 = 2;
+
+/// Files and a sentence in; charts, tables, files, code and an explanation out.
+#[derive(Parser)]
+#[command(name = "glovebox", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Settings as TOML
+    #[arg(long, global = true, value_name = "FILE", env = "GLOVEBOX_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where files, sessions and results are kept
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// How the log on stderr is written
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server with its page and API
+    Serve(serve::Serve),
+    /// Ask a question about files
+    Ask(ask::AskArgs),
+    /// Run a script in the sandbox
+    Run(run::RunArgs),
+    /// Show what is in files
+    Sample(sample::SampleArgs),
+    /// Guest images: list, prepare, inspect
+    #[command(subcommand)]
+    Image(image::ImageCommand),
+    /// Policies: check files, explain limits
+    #[command(subcommand)]
+    Policy(lists::PolicyCommand),
+    /// List the models that can be asked
+    Models(lists::ModelsArgs),
+    /// Check this machine
+    Doctor(doctor::DoctorArgs),
+    /// Run jobs for a parent process
+    #[command(hide = true)]
+    Worker(Worker),
+}
+
+#[derive(Args)]
+struct Worker {
+    /// Cache of prepared images
+    #[arg(long)]
+    cache_dir: PathBuf,
+    /// Directory of further images
+    #[arg(long)]
+    images_dir: Option<PathBuf>,
+}
+
+/// Why a command failed: a sentence for stderr, and the exit code.
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), code }
+    }
+
+    /// A failure of ours.
+    pub(crate) fn ours(error: impl std::fmt::Display) -> Failure {
+        Failure::new(INFRASTRUCTURE, error.to_string())
+    }
+
+    /// A mistake in the command.
+    pub(crate) fn usage(error: impl std::fmt::Display) -> Failure {
+        Failure::new(USAGE, error.to_string())
+    }
+}
+
+impl From<crate::error::Error> for Failure {
+    fn from(error: crate::error::Error) -> Failure {
+        // No log to look into here: the cause is the message.
+        let cause = error.cause.map(|cause| format!(": {cause:#}")).unwrap_or_default();
+        Failure::new(INFRASTRUCTURE, format!("{}{cause}", error.detail))
+    }
+}
+
+pub(crate) type Done = Result<ExitCode, Failure>;
+
+/// The `glovebox` command, from its arguments to its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    log(common.log_format, matches!(command, Command::Serve(_)));
+    let done = match command {
+        // A worker has an empty environment and no configuration: everything it needs is in its arguments.
+        Command::Worker(worker) => work(&worker),
+        command => dispatch(&common, command),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure { message, code }) => {
+            eprintln!("glovebox: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn dispatch(common: &Common, command: Command) -> Done {
+    let listen = if let Command::Serve(serve) = &command { serve.listen.clone() } else { None };
+    let overrides = Overrides { file: common.config.clone(), listen, data_dir: common.data_dir.clone() };
+    let config = Config::load(&overrides).map_err(Failure::usage)?;
+    match command {
+        Command::Serve(serve) => block_on(serve::serve(config, serve)),
+        Command::Ask(args) => block_on(ask::ask(config, args)),
+        Command::Run(args) => block_on(run::run(config, args)),
+        Command::Sample(args) => sample::sample(&args),
+        Command::Image(command) => image::image(&config, command),
+        Command::Policy(command) => lists::policy(&config, command),
+        Command::Models(args) => lists::models(&args),
+        Command::Doctor(args) => block_on(doctor::doctor(config, args)),
+        Command::Worker(worker) => work(&worker),
+    }
+}
+
+fn work(worker: &Worker) -> Done {
+    crate::workers::worker_main(&worker.cache_dir, worker.images_dir.as_deref())
+        .map_err(|error| Failure::ours(format!("{error:#}")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on(work: impl Future<Output = Done>) -> Done {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::ours)?;
+    let done = runtime.block_on(work);
+    // Whoever is still writing is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+fn log(format: LogFormat, serving: bool) {
+    let default = if serving { "info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GLOVEBOX_LOG").unwrap_or_else(|_| default.into());
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_target(false);
+    match format {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+    }
+}

@@ -1,0 +1,74 @@
+//! `glovebox serve`: the server, from its configuration to its last connection.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::out::policies;
+use super::{Done, Failure};
+use crate::app::App;
+use crate::backend::{Images, Local};
+use crate::config::Config;
+use crate::storage::Storage;
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
+}
+
+pub(super) async fn serve(config: Config, args: Serve) -> Done {
+    // The port first: the most frequent mistake should not cost a wait.
+    let listener = crate::server::bind(config.listen).await.map_err(Failure::ours)?;
+    let address = listener.local_addr().map_err(Failure::ours)?;
+    let config = Config { listen: address, ..config };
+    let policies = policies(&config)?;
+    let storage = Storage::open(&config.data_dir).await.map_err(Failure::ours)?;
+    let images = Images::open(&config).map_err(Failure::ours)?;
+    let backend = Local::start(&config, images.clone(), config.workers).await?;
+    prepare_in_background(&config, images, backend.clone());
+    let state = App::new(config, storage, policies, backend);
+
+    let page = format!("http://{address}/");
+    super::out::print(&format!(
+        "glovebox is at {page}\nopen it, drop a file, ask a question; the API is described at {page}docs; Ctrl-C stops\n"
+    ));
+    tracing::info!(%page, data_dir = %state.config.data_dir.display(), workers = state.config.workers, "listening");
+    if args.open {
+        open(&page);
+    }
+    crate::server::serve(listener, crate::api::app(state.clone()), state).await.map_err(Failure::ours)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The server answers meanwhile, and says that it is warming.
+fn prepare_in_background(config: &Config, images: Arc<Images>, backend: Arc<Local>) {
+    let runtime = tokio::runtime::Handle::current();
+    let waiting = images.announce();
+    let config = config.clone();
+    std::thread::spawn(move || {
+        for image in waiting {
+            tracing::info!(image, "preparing an image: compiling and warming up, once on this machine");
+            match images.prepare_apart(&image, &config) {
+                Ok(()) => {
+                    runtime.block_on(backend.preload(&image));
+                    tracing::info!(image, "image ready");
+                }
+                Err(error) => tracing::error!(image, error, "image cannot be used"),
+            }
+        }
+    });
+}
+
+fn open(page: &str) {
+    let opened =
+        Command::new("xdg-open").arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if opened.is_err() {
+        eprintln!("no browser was found; open {page} yourself");
+    }
+}

@@ -1,0 +1,279 @@
+//! Config: one TOML file, `GLOVEBOX_*` variables over it, flags over both; every default is here.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Every setting of the server, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Address to listen on. Default `127.0.0.1:8080`. Only loopback: there are no keys yet.
+    pub listen: SocketAddr,
+    /// Where files, sessions and results are kept. Default: `glovebox` below the XDG data home.
+    pub data_dir: PathBuf,
+    /// Where prepared images are kept. Default: `glovebox` below the XDG cache home.
+    pub cache_dir: PathBuf,
+    /// Directory with more policies, read after the built-in ones. Default: none.
+    pub policies_dir: Option<PathBuf>,
+    /// Directory with guest images. Default: those that came with the binary.
+    pub images_dir: Option<PathBuf>,
+    /// Largest file that can be uploaded, in MiB. Default 512.
+    pub upload_limit_mib: u64,
+    /// Worker processes. Default: one per core.
+    pub workers: usize,
+    /// Runs and questions that may wait for a worker; more are refused as busy. Default 64.
+    pub queue_limit: usize,
+    /// Days until idle sessions, runs outside of sessions and unused files are deleted. Default 0: never.
+    pub retention_days: u64,
+    /// Seconds that running programs get to finish when the server is told to stop. Default 30.
+    pub shutdown_grace_s: u64,
+}
+
+/// What is wrong with the configuration, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+/// Settings given as flags; `None` leaves the setting to the environment and the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
+pub const SETTINGS: [&str; 10] = [
+    "listen",
+    "data_dir",
+    "cache_dir",
+    "policies_dir",
+    "images_dir",
+    "upload_limit_mib",
+    "workers",
+    "queue_limit",
+    "retention_days",
+    "shutdown_grace_s",
+];
+
+const PREFIX: &str = "GLOVEBOX_";
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            data_dir: xdg("XDG_DATA_HOME", ".local/share"),
+            cache_dir: xdg("XDG_CACHE_HOME", ".cache"),
+            policies_dir: None,
+            images_dir: None,
+            upload_limit_mib: 512,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            queue_limit: 64,
+            retention_days: 0,
+            shutdown_grace_s: 30,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file (if one is given), the environment and the flags, in this order.
+    ///
+    /// # Errors
+    ///
+    /// An unreadable file, an unknown setting, a value of the wrong kind, an address that is not loopback.
+    pub fn load(overrides: &Overrides) -> Result<Config, ConfigError> {
+        let environment: Vec<_> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
+        let file = match &overrides.file {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError(format!("failed to read {}: {error}", path.display())))?;
+                Some((path.display().to_string(), text))
+            }
+        };
+        Config::resolve(file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())), &environment, overrides)
+    }
+
+    fn resolve(
+        file: Option<(&str, &str)>,
+        environment: &[(String, String)],
+        overrides: &Overrides,
+    ) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        if let Some((name, text)) = file {
+            let table: toml::Table =
+                text.parse().map_err(|error| ConfigError(format!("{name}: {}", one_line(&error))))?;
+            for (key, value) in table {
+                let text = match value {
+                    toml::Value::String(text) => text,
+                    toml::Value::Integer(number) => number.to_string(),
+                    other => {
+                        return Err(ConfigError(format!(
+                            "{name}: {key} must be text or a number, not {}",
+                            other.type_str()
+                        )));
+                    }
+                };
+                config.set(&key, &text).map_err(|reason| ConfigError(format!("{name}: {reason}")))?;
+            }
+        }
+        for (variable, value) in environment {
+            let Some(setting) = variable.strip_prefix(PREFIX).map(str::to_ascii_lowercase) else { continue };
+            // Other parts read variables of their own with this prefix; only what looks like a
+            // slip of the pen is refused.
+            match nearest(&setting) {
+                Some((_, 0)) => {
+                    config.set(&setting, value).map_err(|reason| ConfigError(format!("{variable}: {reason}")))?
+                }
+                Some((known, 1..=2)) => {
+                    let meant = known.to_ascii_uppercase();
+                    return Err(ConfigError(format!("unknown variable {variable} (did you mean {PREFIX}{meant}?)")));
+                }
+                _ => {}
+            }
+        }
+        if let Some(listen) = &overrides.listen {
+            config.set("listen", listen).map_err(|reason| ConfigError(format!("--listen: {reason}")))?;
+        }
+        if let Some(dir) = &overrides.data_dir {
+            config.data_dir.clone_from(dir);
+        }
+        config.check()
+    }
+
+    fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
+        match setting {
+            "listen" => self.listen = address(value)?,
+            "data_dir" => self.data_dir = path(setting, value)?,
+            "cache_dir" => self.cache_dir = path(setting, value)?,
+            "policies_dir" => self.policies_dir = Some(path(setting, value)?),
+            "images_dir" => self.images_dir = Some(path(setting, value)?),
+            "upload_limit_mib" => self.upload_limit_mib = number(setting, value, 1, 1 << 20)?,
+            "workers" => self.workers = number(setting, value, 1, 1024)? as usize,
+            "queue_limit" => self.queue_limit = number(setting, value, 0, 100_000)? as usize,
+            "retention_days" => self.retention_days = number(setting, value, 0, 36_500)?,
+            "shutdown_grace_s" => self.shutdown_grace_s = number(setting, value, 0, 3_600)?,
+            unknown => {
+                return Err(match nearest(unknown) {
+                    Some((known, distance)) if distance <= 1 + unknown.len() / 3 => {
+                        format!("unknown setting {unknown} (did you mean {known}?)")
+                    }
+                    _ => format!("unknown setting {unknown} (there are: {})", SETTINGS.join(", ")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(self) -> Result<Config, ConfigError> {
+        if !self.listen.ip().is_loopback() {
+            return Err(ConfigError(format!(
+                "refused to listen on {}: this server has no keys yet, so anyone who reaches it could use it; \
+                 listen on 127.0.0.1 and put a reverse proxy with authentication in front",
+                self.listen
+            )));
+        }
+        Ok(self)
+    }
+
+    /// Bytes that an uploaded file may have.
+    #[must_use]
+    pub fn upload_limit(&self) -> u64 {
+        self.upload_limit_mib << 20
+    }
+}
+
+fn nearest(name: &str) -> Option<(&'static str, usize)> {
+    SETTINGS
+        .iter()
+        .map(|known| (*known, strsim::damerau_levenshtein(known, name)))
+        .min_by_key(|(_, distance)| *distance)
+}
+
+fn address(value: &str) -> Result<SocketAddr, String> {
+    let value = value.trim().replace("localhost", "127.0.0.1");
+    if let Ok(port) = value.trim_start_matches(':').parse::<u16>() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    value.parse().map_err(|_| format!("`{value}` is not an address; write it as 127.0.0.1:8080"))
+}
+
+fn path(setting: &str, value: &str) -> Result<PathBuf, String> {
+    if value.is_empty() {
+        return Err(format!("{setting} is empty; name a directory"));
+    }
+    Ok(PathBuf::from(value))
+}
+
+fn number(setting: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = value.trim().parse().map_err(|_| format!("{setting} must be a whole number, not `{value}`"))?;
+    if (least..=most).contains(&number) {
+        return Ok(number);
+    }
+    Err(format!("{setting} must be between {least} and {most}, not {number}"))
+}
+
+fn xdg(variable: &str, below_home: &str) -> PathBuf {
+    let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = given.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home)));
+    base.unwrap_or_else(|| Path::new("/var/tmp").to_path_buf()).join("glovebox")
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        Config::resolve(Some(("glovebox.toml", text)), &[], &Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_typo_in_the_file_is_answered_with_the_nearest_setting() {
+        let error = read("upload_limit_mb = 3").unwrap_err();
+        assert_eq!(error, "glovebox.toml: unknown setting upload_limit_mb (did you mean upload_limit_mib?)");
+        assert!(read("colour = 3").unwrap_err().contains("there are: listen"));
+    }
+
+    #[test]
+    fn a_typo_in_the_environment_is_answered_and_other_variables_are_left_alone() {
+        let with = |name: &str, value: &str| {
+            Config::resolve(None, &[(name.to_owned(), value.to_owned())], &Overrides::default())
+        };
+        assert!(with("GLOVEBOX_WORKER", "2").unwrap_err().to_string().contains("GLOVEBOX_WORKERS"));
+        assert!(with("GLOVEBOX_SOMETHING_ELSE", "2").is_ok());
+        assert_eq!(with("GLOVEBOX_WORKERS", "7").unwrap().workers, 7);
+    }
+
+    #[test]
+    fn an_address_that_others_can_reach_is_refused() {
+        assert!(read("listen = '0.0.0.0:8080'").unwrap_err().contains("no keys yet"));
+        assert!(read("listen = '[::1]:9000'").is_ok());
+        assert_eq!(read("listen = 'localhost:1'").unwrap().listen.port(), 1);
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let environment = [("GLOVEBOX_LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+        let file = Some(("c.toml", "listen = '127.0.0.1:1'\nqueue_limit = 5"));
+        let config = Config::resolve(file, &environment, &Overrides::default()).unwrap();
+        assert_eq!((config.listen.port(), config.queue_limit), (2, 5));
+        let flags = Overrides { listen: Some("127.0.0.1:3".into()), ..Overrides::default() };
+        assert_eq!(Config::resolve(file, &environment, &flags).unwrap().listen.port(), 3);
+    }
+
+    #[test]
+    fn values_outside_their_range_are_refused_by_name() {
+        assert!(read("workers = 0").unwrap_err().contains("workers must be between 1 and 1024"));
+        assert!(read("workers = 'many'").unwrap_err().contains("whole number"));
+        assert!(read("workers = [1]").unwrap_err().contains("not array"));
+    }
+}

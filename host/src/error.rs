@@ -1,0 +1,207 @@
+//! Error: why the service refused or could not do something, with a stable code. The cause stays in the log.
+
+use std::fmt;
+
+use glovebox_runtime::RunError;
+
+/// What kind of error; its name is part of the contract with clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// No such thing, or someone else's.
+    NotFound,
+    /// No such route for this method.
+    MethodNotAllowed,
+    /// The body is not what its type says.
+    InvalidJson,
+    /// Understood and refused; the detail says why.
+    InvalidRequest,
+    /// The body's type is not one of those expected.
+    UnsupportedMediaType,
+    /// No image of that name.
+    UnknownImage,
+    /// The image is being prepared, is missing or has failed.
+    ImageNotReady,
+    /// No policy of that name.
+    UnknownPolicy,
+    /// No model of that name.
+    UnknownModel,
+    /// A file exceeds the upload limit.
+    FileTooLarge,
+    /// A JSON body exceeds its limit.
+    BodyTooLarge,
+    /// Collides with the present state.
+    Conflict,
+    /// The queue is full.
+    Busy,
+    /// The request came from another site.
+    ForbiddenOrigin,
+    /// The request names a host that is not ours.
+    ForbiddenHost,
+    /// The model could not be reached or gave no usable reply.
+    ModelUnavailable,
+    /// The caller ended it.
+    Cancelled,
+    /// The server stopped meanwhile.
+    Interrupted,
+    /// Our side failed; worth a retry.
+    Infrastructure,
+}
+
+impl Code {
+    /// Every code, for the documentation and the tests.
+    pub const ALL: [Code; 19] = [
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::InvalidJson,
+        Code::InvalidRequest,
+        Code::UnsupportedMediaType,
+        Code::UnknownImage,
+        Code::ImageNotReady,
+        Code::UnknownPolicy,
+        Code::UnknownModel,
+        Code::FileTooLarge,
+        Code::BodyTooLarge,
+        Code::Conflict,
+        Code::Busy,
+        Code::ForbiddenOrigin,
+        Code::ForbiddenHost,
+        Code::ModelUnavailable,
+        Code::Cancelled,
+        Code::Interrupted,
+        Code::Infrastructure,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::NotFound => "not_found",
+            Code::MethodNotAllowed => "method_not_allowed",
+            Code::InvalidJson => "invalid_json",
+            Code::InvalidRequest => "invalid_request",
+            Code::UnsupportedMediaType => "unsupported_media_type",
+            Code::UnknownImage => "unknown_image",
+            Code::ImageNotReady => "image_not_ready",
+            Code::UnknownPolicy => "unknown_policy",
+            Code::UnknownModel => "unknown_model",
+            Code::FileTooLarge => "file_too_large",
+            Code::BodyTooLarge => "body_too_large",
+            Code::Conflict => "conflict",
+            Code::Busy => "busy",
+            Code::ForbiddenOrigin => "forbidden_origin",
+            Code::ForbiddenHost => "forbidden_host",
+            Code::ModelUnavailable => "model_unavailable",
+            Code::Cancelled => "cancelled",
+            Code::Interrupted => "interrupted",
+            Code::Infrastructure => "infrastructure",
+        }
+    }
+
+    /// The code of that name; [`Code::Infrastructure`] for names of another version.
+    #[must_use]
+    pub fn from_name(name: &str) -> Code {
+        Code::ALL.into_iter().find(|code| code.name() == name).unwrap_or(Code::Infrastructure)
+    }
+}
+
+/// A code, a sentence for the caller, and a cause for the log.
+#[derive(Debug)]
+pub struct Error {
+    /// What kind.
+    pub code: Code,
+    /// For the caller: what is wrong with what, and the way out.
+    pub detail: String,
+    /// For the log alone.
+    pub cause: Option<anyhow::Error>,
+}
+
+/// What our operations give.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error without a hidden cause.
+    pub fn new(code: Code, detail: impl Into<String>) -> Error {
+        Error { code, detail: detail.into(), cause: None }
+    }
+
+    /// Nothing of that kind with that id, or someone else's.
+    #[must_use]
+    pub fn not_found(kind: &str, id: &str) -> Error {
+        Error::new(Code::NotFound, format!("there is no {kind} `{}`", shorten(id, 80)))
+    }
+
+    /// The request is understood and cannot be met.
+    pub fn invalid(detail: impl Into<String>) -> Error {
+        Error::new(Code::InvalidRequest, detail)
+    }
+
+    /// Our side failed. The caller hears that, and the log hears why.
+    pub fn internal(cause: impl Into<anyhow::Error>) -> Error {
+        let detail = "internal error; the server's log has the cause under this request's id".to_owned();
+        Error { code: Code::Infrastructure, detail, cause: Some(cause.into()) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Error {
+        Error::internal(anyhow::Error::new(error).context("database"))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::internal(anyhow::Error::new(error).context("data directory"))
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Error {
+        match error {
+            RunError::UnknownImage { .. } => Error::new(Code::UnknownImage, error.to_string()),
+            error => Error {
+                code: Code::Infrastructure,
+                detail: "the sandbox could not run the program; try again".into(),
+                cause: Some(error.into()),
+            },
+        }
+    }
+}
+
+/// `text`, cut to at most `bytes` bytes between characters, with `…` if it was cut.
+#[must_use]
+pub fn shorten(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let mut end = bytes;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_found_by_its_name() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_name(code.name()), code);
+        }
+    }
+
+    #[test]
+    fn a_cut_text_ends_between_characters() {
+        assert_eq!(shorten("äöü", 3), "ä…");
+        assert_eq!(shorten("abc", 3), "abc");
+    }
+}

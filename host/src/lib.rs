@@ -1,0 +1,28 @@
+//! Glovebox's host: turns files and questions into runs and answers.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod app;
+mod archive;
+mod asks;
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod files;
+pub mod images;
+mod journal;
+mod live;
+pub mod llm;
+mod metrics;
+mod runs;
+pub mod server;
+mod sessions;
+pub mod storage;
+pub mod tenants;
+pub mod workers;
+
+pub use api::app;
+pub use app::App;

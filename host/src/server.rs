@@ -1,0 +1,184 @@
+//! The server: accepts connections, answers with the app, and leaves in good order when it is told to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::AppState;
+use crate::tenants::Tenant;
+
+/// Time that a client has to send its headers. Without it, a few hundred silent connections would be all there are.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the last records and answers after everything was cancelled.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Longest time that a closing connection goes on reading.
+const LINGER: Duration = Duration::from_secs(10);
+/// How often expired things are looked for.
+const EXPIRY_EVERY: Duration = Duration::from_secs(3600);
+
+/// Takes the address.
+///
+/// # Errors
+///
+/// A sentence: the port is in use, or the address is not this machine's.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "port {} on {} is in use; stop what uses it or choose another with --listen {}:{}",
+            address.port(),
+            address.ip(),
+            address.ip(),
+            address.port().checked_add(1).unwrap_or(8081)
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("port {} is not allowed for this user; choose one above 1023 with --listen", address.port())
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Serves until SIGTERM or SIGINT. Then: no new connections, programs get their time to finish, and
+/// what still goes on is ended and written down. A second signal ends the process at once.
+///
+/// # Errors
+///
+/// The system gives no signals.
+pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let connections = GracefulShutdown::new();
+    let expiry = tokio::spawn(expire(state.clone()));
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // An event is one small packet and is waited for.
+                    let _ = stream.set_nodelay(true);
+                    let service = TowerToHyperService::new(router.clone());
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(HEADER_TIMEOUT)
+                        .serve_connection(TokioIo::new(Gentle { stream, closing: None }), service);
+                    let connection = connections.watch(connection);
+                    tokio::spawn(async move {
+                        if let Err(error) = connection.await {
+                            tracing::debug!(%error, "a connection broke");
+                        }
+                    });
+                }
+                // Out of descriptors, mostly: some become free when others end.
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    drop(listener);
+    expiry.abort();
+    let grace = Duration::from_secs(state.config.shutdown_grace_s);
+    tracing::info!(
+        under_way = state.live.all().len(),
+        grace_s = grace.as_secs(),
+        "stopping; a second signal stops at once"
+    );
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::warn!("stopped at once; what was under way is marked as interrupted at the next start");
+        std::process::exit(130);
+    });
+    // From now on each connection closes after the answer it is waiting for.
+    let mut closing = tokio::spawn(connections.shutdown());
+    let _ = tokio::time::timeout(grace, state.live.idle()).await;
+    state.cancel_all(LAST_WORDS).await;
+    let _ = tokio::time::timeout(LAST_WORDS, &mut closing).await;
+    state.storage.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn expire(state: AppState) {
+    let days = state.config.retention_days;
+    if days == 0 {
+        return;
+    }
+    let mut clock = tokio::time::interval(EXPIRY_EVERY);
+    loop {
+        clock.tick().await;
+        if let Err(error) = crate::sessions::expire(&state, &Tenant::local(), days).await {
+            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to delete what has expired");
+        }
+    }
+}
+
+/// A connection that says that it ends, and then throws away what still comes until the client ends
+/// too. Closed with bytes unread it would be reset, and who is sending a file that is too large
+/// would see a broken pipe in place of the answer that says so.
+struct Gentle {
+    stream: TcpStream,
+    /// When it gives up; set once our side has ended.
+    closing: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl AsyncRead for Gentle {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Gentle {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Gentle { stream, closing } = &mut *self;
+        let closing = match closing {
+            Some(closing) => closing,
+            None => {
+                ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+                closing.insert(Box::pin(tokio::time::sleep(LINGER)))
+            }
+        };
+        // The clock first: a client that never stops sending must not keep it from being read.
+        if closing.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut unread = [0; 16 * 1024];
+        loop {
+            let mut buf = ReadBuf::new(&mut unread);
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

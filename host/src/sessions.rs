@@ -1,0 +1,157 @@
+//! Sessions: a workspace with its files and history, from opening to deletion.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+
+use crate::app::AppState;
+use crate::archive::ZipWriter;
+use crate::error::{Error, Result};
+use crate::files::Workspace;
+use crate::runs::{blocking, known_files, remove_workspace};
+use crate::storage::{FileRecord, SessionRecord};
+use crate::tenants::Tenant;
+
+/// Characters that a title may have.
+const TITLE_CHARS: usize = 200;
+/// Files that an archive may have; more do not fit its directory.
+const ARCHIVE_FILES: usize = 60_000;
+
+/// Opens a session and copies the files into its workspace.
+///
+/// # Errors
+///
+/// Unknown image, policy or file; a title that is too long; the disk or the database failed.
+pub async fn open(
+    app: &AppState,
+    tenant: &Tenant,
+    title: &str,
+    image: &str,
+    policy: &str,
+    files: &[String],
+) -> Result<SessionRecord> {
+    let title = checked_title(title)?;
+    app.image(image, app.policy(policy)?)?;
+    let files = known_files(app, tenant, files).await?;
+    let session = app.storage.add_session(tenant, &title, image, policy).await?;
+    let path = app.storage.workspaces().join(&session.id);
+    let opened = async {
+        blocking(move || Workspace::create(&path).map(drop)).await?;
+        attach(app, tenant, &session.id, files).await
+    };
+    if let Err(error) = opened.await {
+        delete(app, tenant, &session.id).await?;
+        return Err(error);
+    }
+    Ok(session)
+}
+
+/// A title without line breaks and of a bearable length.
+///
+/// # Errors
+///
+/// Too long.
+pub fn checked_title(title: &str) -> Result<String> {
+    let title: String = title.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if title.chars().count() > TITLE_CHARS {
+        return Err(Error::invalid(format!("title is too long; at most {TITLE_CHARS} characters")));
+    }
+    Ok(title)
+}
+
+/// Copies files into a session's workspace; those that are there already stay as they are.
+/// Returns them under their names in the workspace.
+///
+/// # Errors
+///
+/// The session is gone, or the disk or the database failed.
+pub async fn attach(app: &AppState, tenant: &Tenant, session: &str, files: Vec<FileRecord>) -> Result<Vec<FileRecord>> {
+    let mut attached = Vec::with_capacity(files.len());
+    let present = app.storage.session_files(tenant, session).await?;
+    for mut file in files {
+        let known = present.iter().chain(&attached).find(|other: &&FileRecord| other.id == file.id);
+        if let Some(known) = known.cloned() {
+            attached.push(known);
+            continue;
+        }
+        let source = app.storage.blob_path(tenant, &file.sha256);
+        let path = app.storage.workspaces().join(session);
+        let wanted = file.name.clone();
+        let name = blocking(move || Workspace::open(&path)?.place(&source, &wanted)).await?;
+        app.storage.add_session_file(tenant, session, &file.id, &name).await?;
+        file.name = name;
+        attached.push(file);
+    }
+    Ok(attached)
+}
+
+/// Ends what goes on in a session and deletes everything of it.
+///
+/// # Errors
+///
+/// `not_found`, or the database failed.
+pub async fn delete(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
+    app.storage.session(tenant, id).await?;
+    for live in app.live.of_session(tenant, id) {
+        live.cancel.cancel();
+    }
+    // Those who wait for their turn come after us and find no session.
+    let _turn = app.turns.take(id).await;
+    if !app.storage.delete_session(tenant, id).await? {
+        return Err(Error::not_found("session", id));
+    }
+    remove_workspace(app.storage.workspaces().join(id)).await;
+    Ok(())
+}
+
+/// Deletes a file with all of its copies in sessions.
+///
+/// # Errors
+///
+/// `not_found`, or the disk or the database failed.
+pub async fn delete_file(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
+    for (session, name) in app.storage.sessions_with_file(tenant, id).await? {
+        let path = app.storage.workspaces().join(session);
+        blocking(move || Workspace::open(&path)?.remove(&name)).await?;
+    }
+    if app.storage.delete_file(tenant, id).await? { Ok(()) } else { Err(Error::not_found("file", id)) }
+}
+
+/// Everything in a session's workspace as a zip, in a file without a name.
+///
+/// # Errors
+///
+/// `invalid_request` if it does not fit a zip; the disk failed.
+pub async fn archive(app: &AppState, session: &SessionRecord) -> Result<File> {
+    let path = app.storage.workspaces().join(&session.id);
+    let tmp = app.storage.tmp();
+    let made = blocking(move || {
+        let workspace = Workspace::open(&path)?;
+        let mut zip = ZipWriter::new(BufWriter::new(tempfile::tempfile_in(tmp)?));
+        for (name, _) in workspace.files(ARCHIVE_FILES)? {
+            // What has gone since is left out.
+            if let Some(file) = workspace.open_regular(&name) {
+                match zip.add(&name, file) {
+                    Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
+                    other => other?,
+                }
+            }
+        }
+        Ok(Some(zip.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?))
+    });
+    made.await?.ok_or_else(|| Error::invalid("the workspace has more than 4 GiB; download its files one by one"))
+}
+
+/// Deletes what nobody has used for the configured number of days.
+///
+/// # Errors
+///
+/// The database failed.
+pub async fn expire(app: &AppState, tenant: &Tenant, days: u64) -> Result<()> {
+    for id in app.storage.idle_sessions(tenant, days).await? {
+        if app.live.of_session(tenant, &id).is_empty() {
+            delete(app, tenant, &id).await?;
+            tracing::info!(session = id, days, "deleted an idle session");
+        }
+    }
+    app.storage.forget_older_than(tenant, days).await
+}

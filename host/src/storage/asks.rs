@@ -1,0 +1,140 @@
+//! Rows of questions and their answers.
+
+use sqlx::{FromRow, Sqlite, Transaction};
+
+use super::runs::insert_events;
+use super::{Status, Storage, StoredEvent};
+use crate::engine::{Attempt, TokenUsage};
+use crate::error::{Error, Result};
+use crate::tenants::Tenant;
+
+/// A question and, once it is done, its answer. The run that answered it is a [`super::RunRecord`] of its own.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct AskRecord {
+    /// `ask_…`
+    pub id: String,
+    /// The session it was asked in.
+    pub session_id: String,
+    /// How far it is.
+    pub status: Status,
+    /// In the user's words.
+    pub question: String,
+    /// The model that answered; before that, the one that was asked for.
+    pub model: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339, once it is over.
+    pub finished_at: Option<String>,
+    /// Markdown.
+    pub explanation: String,
+    /// Source text of the last program.
+    pub program: String,
+    /// What could be asked next.
+    #[sqlx(json)]
+    pub suggestions: Vec<String>,
+    /// Every program that was tried.
+    #[sqlx(json)]
+    pub attempts: Vec<Attempt>,
+    /// What the model used.
+    #[sqlx(json)]
+    pub usage: TokenUsage,
+    /// Why there is no answer, by code.
+    pub error_code: Option<String>,
+    /// Why there is no answer, in a sentence.
+    pub error_detail: Option<String>,
+}
+
+impl Storage {
+    /// Writes a question down.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn save_ask(&self, tenant: &Tenant, ask: &AskRecord) -> Result<()> {
+        self.write_ask(tenant, ask, &[]).await
+    }
+
+    /// Writes down how a question ended and what its stream said. Its run has to be written before.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn finish_ask(&self, tenant: &Tenant, ask: &AskRecord, events: &[StoredEvent]) -> Result<()> {
+        self.write_ask(tenant, ask, events).await
+    }
+
+    async fn write_ask(&self, tenant: &Tenant, ask: &AskRecord, events: &[StoredEvent]) -> Result<()> {
+        let mut transaction = self.0.write.begin().await?;
+        upsert(&mut transaction, tenant, ask).await?;
+        sqlx::query("UPDATE sessions SET updated_at = ? WHERE tenant = ? AND id = ?")
+            .bind(super::now())
+            .bind(tenant.as_str())
+            .bind(&ask.session_id)
+            .execute(&mut *transaction)
+            .await?;
+        insert_events(&mut transaction, tenant, &ask.id, events).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// One question.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, also if it is someone else's; the database failed.
+    pub async fn ask(&self, tenant: &Tenant, id: &str) -> Result<AskRecord> {
+        sqlx::query_as("SELECT * FROM asks WHERE tenant = ? AND id = ?")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&self.0.read)
+            .await?
+            .ok_or_else(|| Error::not_found("ask", id))
+    }
+
+    /// The questions of a session, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn session_asks(&self, tenant: &Tenant, session: &str) -> Result<Vec<AskRecord>> {
+        Ok(sqlx::query_as("SELECT * FROM asks WHERE tenant = ? AND session_id = ? ORDER BY created_at, id")
+            .bind(tenant.as_str())
+            .bind(session)
+            .fetch_all(&self.0.read)
+            .await?)
+    }
+}
+
+async fn upsert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    ask: &AskRecord,
+) -> Result<(), sqlx::Error> {
+    use sqlx::types::Json;
+    sqlx::query(
+        "INSERT INTO asks (id, tenant, session_id, status, question, model, created_at, finished_at, explanation, \
+         program, suggestions, attempts, usage, error_code, error_detail) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET status = excluded.status, model = excluded.model, \
+         finished_at = excluded.finished_at, explanation = excluded.explanation, program = excluded.program, \
+         suggestions = excluded.suggestions, attempts = excluded.attempts, usage = excluded.usage, \
+         error_code = excluded.error_code, error_detail = excluded.error_detail",
+    )
+    .bind(&ask.id)
+    .bind(tenant.as_str())
+    .bind(&ask.session_id)
+    .bind(ask.status)
+    .bind(&ask.question)
+    .bind(&ask.model)
+    .bind(&ask.created_at)
+    .bind(&ask.finished_at)
+    .bind(&ask.explanation)
+    .bind(&ask.program)
+    .bind(Json(&ask.suggestions))
+    .bind(Json(&ask.attempts))
+    .bind(Json(&ask.usage))
+    .bind(&ask.error_code)
+    .bind(&ask.error_detail)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Storage: one struct over SQLite and a directory. Bytes first, then their row; every query takes a tenant.
+//!
+//! ```text
+//! data_dir/lock            held while a server runs
+//! data_dir/glovebox.db     everything but bytes
+//! data_dir/blobs/          contents of files and artifacts, by tenant and SHA-256
+//! data_dir/workspaces/     one directory per session, and per run outside of sessions while it goes on
+//! data_dir/tmp/            uploads under way; emptied at start
+//! ```
+
+mod asks;
+mod blobs;
+mod files;
+mod open;
+mod runs;
+mod sessions;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use asks::AskRecord;
+pub use blobs::{Blob, Staged, Upload};
+pub use files::FileRecord;
+pub use open::OpenError;
+pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
+pub use sessions::SessionRecord;
+
+use serde::{Deserialize, Serialize};
+use sqlx::SqlitePool;
+use tokio::sync::RwLock;
+
+/// Everything that is kept. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Storage(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    /// One connection: SQLite has one writer anyway, and waiting here is fair while its own waiting sleeps.
+    write: SqlitePool,
+    read: SqlitePool,
+    /// Read while a blob is put in place and its row written, written while unused blobs are removed.
+    blob_gate: RwLock<()>,
+    _lock: std::fs::File,
+}
+
+impl Storage {
+    /// The data directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// Where the workspaces are.
+    #[must_use]
+    pub fn workspaces(&self) -> PathBuf {
+        self.0.root.join("workspaces")
+    }
+
+    /// Where unfinished things are; emptied at start.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.0.root.join("tmp")
+    }
+
+    /// Whether the database answers and can be written.
+    ///
+    /// # Errors
+    ///
+    /// The database's words.
+    pub async fn check(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT value FROM meta").execute(&self.0.read).await?;
+        sqlx::query("UPDATE meta SET value = value WHERE key = 'checked'").execute(&self.0.write).await?;
+        Ok(())
+    }
+
+    /// Ends all connections, so that the database is one tidy file.
+    pub async fn close(&self) {
+        self.0.read.close().await;
+        self.0.write.close().await;
+    }
+}
+
+/// How far a run or a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for a worker.
+    Queued,
+    /// Under way.
+    Running,
+    /// Over; a program that failed is done as well.
+    Done,
+    /// Glovebox failed; worth a retry.
+    Failed,
+}
+
+impl Status {
+    /// True when nothing more will happen.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Status::Done | Status::Failed)
+    }
+}
+
+/// A new id: the prefix, and a number that grows with time and cannot be guessed.
+#[must_use]
+pub fn new_id(prefix: &str) -> String {
+    format!("{prefix}_{}", uuid::Uuid::now_v7().simple())
+}
+
+/// Now as RFC 3339 in UTC with milliseconds; of one length, so that texts sort as times do.
+#[must_use]
+pub fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+/// Days ago, as [`now`] writes it.
+pub(crate) fn days_ago(days: u64) -> String {
+    let hours = i64::try_from(days).unwrap_or(i64::MAX / 24).saturating_mul(24);
+    let time = jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_hours(hours));
+    format!("{:.3}", time.unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,187 @@
+//! Opening a data directory: lock it, check its version, migrate, and tidy up what a crash left.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::RwLock;
+
+use super::{Inner, Storage, now};
+
+/// The layout of the data directory that this program reads and writes.
+const DATA_VERSION: &str = "1";
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Cannot be created or written.
+    #[error("the data directory {} cannot be written: {source}; make it writable or choose another with --data-dir", path.display())]
+    NotWritable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Another server uses it.
+    #[error("the data directory {} is in use by another glovebox; stop that one or choose another directory with --data-dir", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Written by another version.
+    #[error(
+        "the data directory {} has layout {found}, and this glovebox reads layout {DATA_VERSION}; \
+         use the glovebox that wrote it, or choose another directory with --data-dir", path.display()
+    )]
+    OtherVersion {
+        /// The directory.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// The database is damaged or does not answer.
+    #[error("the database {} cannot be used: {source}; restore a backup or choose another directory with --data-dir", path.display())]
+    Database {
+        /// The database file.
+        path: PathBuf,
+        /// SQLite's words.
+        source: sqlx::Error,
+    },
+}
+
+impl Storage {
+    /// Opens the data directory, creating it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], each with its way out.
+    pub async fn open(root: &Path) -> Result<Storage, OpenError> {
+        let not_writable = |source| OpenError::NotWritable { path: root.to_owned(), source };
+        for dir in ["blobs", "workspaces", "tmp"] {
+            fs::create_dir_all(root.join(dir)).map_err(not_writable)?;
+        }
+        private(root).map_err(not_writable)?;
+        let lock = File::create(root.join("lock")).map_err(not_writable)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| OpenError::Locked { path: root.to_owned() })?;
+
+        let path = root.join("glovebox.db");
+        let database = |source| OpenError::Database { path: path.clone(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(30))
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let write = pool(1).connect_with(options.clone()).await.map_err(database)?;
+        if let Some(found) = version(&write).await.map_err(database)?.filter(|found| found != DATA_VERSION) {
+            return Err(OpenError::OtherVersion { path: root.to_owned(), found });
+        }
+        sqlx::migrate!("./migrations").run(&write).await.map_err(|error| database(error.into()))?;
+        sqlx::query("INSERT INTO meta (key, value) VALUES ('data_version', ?), ('checked', '') ON CONFLICT DO NOTHING")
+            .bind(DATA_VERSION)
+            .execute(&write)
+            .await
+            .map_err(database)?;
+        let read = pool(4).connect_lazy_with(options);
+
+        let storage =
+            Storage(Arc::new(Inner { root: root.to_owned(), write, read, blob_gate: RwLock::new(()), _lock: lock }));
+        storage.interrupt_unfinished().await.map_err(database)?;
+        storage.remove_leftovers().await.map_err(|error| match error {
+            Leftover::Io(source) => not_writable(source),
+            Leftover::Database(source) => database(source),
+        })?;
+        Ok(storage)
+    }
+
+    /// Runs and questions that a crash or a stop cut off are failed, and say so.
+    async fn interrupt_unfinished(&self) -> Result<(), sqlx::Error> {
+        for table in [
+            "UPDATE runs SET status = 'failed', finished_at = ?, error_code = 'interrupted', \
+             error_detail = 'the server stopped while this was running; start it again' \
+             WHERE status IN ('queued', 'running')",
+            "UPDATE asks SET status = 'failed', finished_at = ?, error_code = 'interrupted', \
+             error_detail = 'the server stopped while this was running; ask again' \
+             WHERE status IN ('queued', 'running')",
+        ] {
+            let done = sqlx::query(table).bind(now()).execute(&self.0.write).await?;
+            if done.rows_affected() > 0 {
+                tracing::warn!(count = done.rows_affected(), "marked work of an earlier server as interrupted");
+            }
+        }
+        Ok(())
+    }
+
+    /// Unfinished uploads, workspaces without a session, and blobs without a row.
+    async fn remove_leftovers(&self) -> Result<(), Leftover> {
+        for entry in fs::read_dir(self.tmp())? {
+            remove(&entry?.path())?;
+        }
+        let sessions: Vec<String> = sqlx::query_scalar("SELECT id FROM sessions").fetch_all(&self.0.read).await?;
+        let sessions: std::collections::HashSet<_> = sessions.into_iter().collect();
+        for entry in fs::read_dir(self.workspaces())? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(|name| sessions.contains(name)) {
+                remove(&entry.path())?;
+            }
+        }
+        let used: Vec<(String, String)> =
+            sqlx::query_as("SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts")
+                .fetch_all(&self.0.read)
+                .await?;
+        let used: std::collections::HashSet<PathBuf> =
+            used.into_iter().map(|(tenant, sha256)| self.blob_path_of(&tenant, &sha256)).collect();
+        for tenant in fs::read_dir(self.0.root.join("blobs"))? {
+            for shard in fs::read_dir(tenant?.path())? {
+                for blob in fs::read_dir(shard?.path())? {
+                    let path = blob?.path();
+                    if !used.contains(&path) {
+                        remove(&path)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Leftover {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+async fn version(pool: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
+    let known: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'").fetch_one(pool).await?;
+    if known == 0 {
+        return Ok(None);
+    }
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'data_version'").fetch_optional(pool).await
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// Users' data is nobody else's business.
+fn private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}

@@ -1,0 +1,335 @@
+//! Rows of runs, of what they left, and of what their streams said.
+
+use glovebox_runtime::Outcome;
+use serde_json::Value;
+use sqlx::{FromRow, Sqlite, Transaction};
+
+use super::{Staged, Status, Storage, days_ago, new_id};
+use crate::error::{Error, Result};
+use crate::tenants::Tenant;
+
+/// A program that ran or will run.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct RunRecord {
+    /// `run_…`
+    pub id: String,
+    /// The session whose workspace it works on.
+    pub session_id: Option<String>,
+    /// The question that it answers.
+    pub ask_id: Option<String>,
+    /// How far it is.
+    pub status: Status,
+    /// Name of the image.
+    pub image: String,
+    /// Name of the policy.
+    pub policy: String,
+    /// Source text.
+    pub code: String,
+    /// Arguments, environment, seed and files.
+    #[sqlx(json)]
+    pub request: Value,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339, once it is over.
+    pub finished_at: Option<String>,
+    /// How it went, if it is done.
+    #[sqlx(json(nullable))]
+    pub outcome: Option<Outcome>,
+    /// Why Glovebox failed, by code.
+    pub error_code: Option<String>,
+    /// Why Glovebox failed, in a sentence.
+    pub error_detail: Option<String>,
+}
+
+/// A file that a run left.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct ArtifactRecord {
+    /// `art_…`
+    pub id: String,
+    /// The run that left it.
+    pub run_id: String,
+    /// Path below the workspace.
+    pub path: String,
+    /// Bytes.
+    pub size: i64,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// By content.
+    pub media_type: String,
+}
+
+/// One event of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct StoredEvent {
+    /// Place in the stream, from 1.
+    pub seq: i64,
+    /// Such as `stdout`.
+    pub kind: String,
+    /// JSON.
+    pub data: String,
+}
+
+/// A run with its artifacts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunView {
+    /// The run.
+    pub run: RunRecord,
+    /// What it left.
+    pub artifacts: Vec<ArtifactRecord>,
+}
+
+impl Storage {
+    /// Writes a run down, or what has become of it.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn save_run(&self, tenant: &Tenant, run: &RunRecord) -> Result<()> {
+        let mut transaction = self.0.write.begin().await?;
+        upsert(&mut transaction, tenant, run).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Writes down how a run ended, what it left and what its stream said, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// The disk or the database failed.
+    pub async fn finish_run(
+        &self,
+        tenant: &Tenant,
+        run: RunRecord,
+        files: Vec<(String, String, Staged)>,
+        events: &[StoredEvent],
+    ) -> Result<RunView> {
+        let _gate = self.0.blob_gate.read().await;
+        let mut artifacts = Vec::with_capacity(files.len());
+        for (path, media_type, staged) in files {
+            let blob = self.keep(tenant, staged).await?;
+            let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
+            let (id, run_id) = (new_id("art"), run.id.clone());
+            artifacts.push(ArtifactRecord { id, run_id, path, size, sha256: blob.sha256, media_type });
+        }
+        let mut transaction = self.0.write.begin().await?;
+        upsert(&mut transaction, tenant, &run).await?;
+        for (position, artifact) in artifacts.iter().enumerate() {
+            sqlx::query(
+                "INSERT INTO artifacts (id, tenant, run_id, path, size, sha256, media_type, position) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&artifact.id)
+            .bind(tenant.as_str())
+            .bind(&artifact.run_id)
+            .bind(&artifact.path)
+            .bind(artifact.size)
+            .bind(&artifact.sha256)
+            .bind(&artifact.media_type)
+            .bind(i64::try_from(position).unwrap_or(i64::MAX))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        insert_events(&mut transaction, tenant, &run.id, events).await?;
+        transaction.commit().await?;
+        Ok(RunView { run, artifacts })
+    }
+
+    /// One run with its artifacts.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, also if it is someone else's; the database failed.
+    pub async fn run(&self, tenant: &Tenant, id: &str) -> Result<RunView> {
+        let run: Option<RunRecord> = sqlx::query_as("SELECT * FROM runs WHERE tenant = ? AND id = ?")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&self.0.read)
+            .await?;
+        let run = run.ok_or_else(|| Error::not_found("run", id))?;
+        let artifacts = sqlx::query_as("SELECT * FROM artifacts WHERE tenant = ? AND run_id = ? ORDER BY position")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_all(&self.0.read)
+            .await?;
+        Ok(RunView { run, artifacts })
+    }
+
+    /// The run that answered a question.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn run_of_ask(&self, tenant: &Tenant, ask: &str) -> Result<Option<RunView>> {
+        let id: Option<String> = sqlx::query_scalar("SELECT id FROM runs WHERE tenant = ? AND ask_id = ?")
+            .bind(tenant.as_str())
+            .bind(ask)
+            .fetch_optional(&self.0.read)
+            .await?;
+        match id {
+            Some(id) => Ok(Some(self.run(tenant, &id).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The runs that a session's user started, oldest first; those of questions are in their asks.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn session_runs(&self, tenant: &Tenant, session: &str) -> Result<Vec<RunView>> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM runs WHERE tenant = ? AND session_id = ? AND ask_id IS NULL ORDER BY created_at, id",
+        )
+        .bind(tenant.as_str())
+        .bind(session)
+        .fetch_all(&self.0.read)
+        .await?;
+        let mut runs = Vec::with_capacity(ids.len());
+        for id in ids {
+            runs.push(self.run(tenant, &id).await?);
+        }
+        Ok(runs)
+    }
+
+    /// What the runs of a session left, oldest run first.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn session_artifacts(&self, tenant: &Tenant, session: &str) -> Result<Vec<ArtifactRecord>> {
+        Ok(sqlx::query_as(
+            "SELECT a.* FROM artifacts a JOIN runs r ON r.id = a.run_id WHERE a.tenant = ? AND r.session_id = ? \
+             ORDER BY r.created_at, r.id, a.position",
+        )
+        .bind(tenant.as_str())
+        .bind(session)
+        .fetch_all(&self.0.read)
+        .await?)
+    }
+
+    /// One artifact.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, also if it is someone else's; the database failed.
+    pub async fn artifact(&self, tenant: &Tenant, id: &str) -> Result<ArtifactRecord> {
+        sqlx::query_as("SELECT * FROM artifacts WHERE tenant = ? AND id = ?")
+            .bind(tenant.as_str())
+            .bind(id)
+            .fetch_optional(&self.0.read)
+            .await?
+            .ok_or_else(|| Error::not_found("artifact", id))
+    }
+
+    /// What a finished stream said after event `after`, without its last event.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn events(&self, tenant: &Tenant, stream: &str, after: i64) -> Result<Vec<StoredEvent>> {
+        Ok(sqlx::query_as(
+            "SELECT seq, kind, data FROM events WHERE tenant = ? AND stream = ? AND seq > ? ORDER BY seq",
+        )
+        .bind(tenant.as_str())
+        .bind(stream)
+        .bind(after)
+        .fetch_all(&self.0.read)
+        .await?)
+    }
+
+    /// Number of a finished stream's last stored event; 0 if nothing was stored.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn last_event(&self, tenant: &Tenant, stream: &str) -> Result<i64> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT max(seq) FROM events WHERE tenant = ? AND stream = ?")
+            .bind(tenant.as_str())
+            .bind(stream)
+            .fetch_one(&self.0.read)
+            .await?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// Forgets runs outside of sessions and files without a session that are older than so many days.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn forget_older_than(&self, tenant: &Tenant, days: u64) -> Result<()> {
+        let before = days_ago(days);
+        let mut contents: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT a.sha256 FROM artifacts a JOIN runs r ON r.id = a.run_id \
+             WHERE r.tenant = ? AND r.session_id IS NULL AND r.created_at < ?",
+        )
+        .bind(tenant.as_str())
+        .bind(&before)
+        .fetch_all(&self.0.read)
+        .await?;
+        sqlx::query(
+            "DELETE FROM runs WHERE tenant = ? AND session_id IS NULL AND created_at < ? AND status IN ('done', 'failed')",
+        )
+        .bind(tenant.as_str())
+        .bind(&before)
+        .execute(&self.0.write)
+        .await?;
+        let files: Vec<String> = sqlx::query_scalar(
+            "DELETE FROM files WHERE tenant = ? AND created_at < ? AND id NOT IN (SELECT file_id FROM session_files) \
+             RETURNING sha256",
+        )
+        .bind(tenant.as_str())
+        .bind(&before)
+        .fetch_all(&self.0.write)
+        .await?;
+        contents.extend(files);
+        Ok(self.sweep(tenant, contents).await?)
+    }
+}
+
+pub(super) async fn insert_events(
+    transaction: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    stream: &str,
+    events: &[StoredEvent],
+) -> Result<(), sqlx::Error> {
+    for event in events {
+        sqlx::query("INSERT INTO events (tenant, stream, seq, kind, data) VALUES (?, ?, ?, ?, ?)")
+            .bind(tenant.as_str())
+            .bind(stream)
+            .bind(event.seq)
+            .bind(&event.kind)
+            .bind(&event.data)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn upsert(
+    transaction: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    run: &RunRecord,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO runs (id, tenant, session_id, ask_id, status, image, policy, code, request, created_at, \
+         finished_at, outcome, error_code, error_detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at, \
+         outcome = excluded.outcome, error_code = excluded.error_code, error_detail = excluded.error_detail",
+    )
+    .bind(&run.id)
+    .bind(tenant.as_str())
+    .bind(&run.session_id)
+    .bind(&run.ask_id)
+    .bind(run.status)
+    .bind(&run.image)
+    .bind(&run.policy)
+    .bind(&run.code)
+    .bind(sqlx::types::Json(&run.request))
+    .bind(&run.created_at)
+    .bind(&run.finished_at)
+    .bind(run.outcome.as_ref().map(sqlx::types::Json))
+    .bind(&run.error_code)
+    .bind(&run.error_detail)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+// The calls of docs/wire.md that the page makes. Failures are `ApiError`s with a sentence for the user.
+
+import { sentence } from "./format.js";
+import { strings } from "./strings.js";
+
+// Relative to this file, so that the page also works below a path prefix of a reverse proxy.
+const BASE = new URL("../api/v1/", import.meta.url);
+
+/** A refused or failed call. `message` is a sentence, `code` the API's stable code or "". */
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = "" } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+
+  /** From a problem document, which may be missing or malformed. */
+  static fromProblem(problem, status) {
+    const text = problem && typeof problem === "object" ? problem.detail || problem.title : "";
+    const fallback = status === 413 ? strings.tooLarge : strings.badReply(status);
+    return new ApiError(sentence(text || fallback), { status, code: String(problem?.code ?? "") });
+  }
+}
+
+/** The URL of a path below `/api/v1/`; every segment is escaped. */
+export function url(...segments) {
+  return new URL(segments.map(encodeURIComponent).join("/"), BASE).href;
+}
+
+async function call(method, segments, body) {
+  const options = { method, headers: { Accept: "application/json" } };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  let reply;
+  try {
+    reply = await fetch(url(...segments), options);
+  } catch {
+    throw new ApiError(strings.offline);
+  }
+  if (!reply.ok) throw ApiError.fromProblem(await reply.json().catch(() => null), reply.status);
+  if (reply.status === 204) return null;
+  return reply.json().catch(() => {
+    throw new ApiError(strings.badReply(reply.status), { status: reply.status });
+  });
+}
+
+const list = (value) => (Array.isArray(value) ? value : []);
+
+export const api = {
+  sessions: async () => list((await call("GET", ["sessions"])).sessions),
+  createSession: (title) => call("POST", ["sessions"], { title }),
+  session: (id) => call("GET", ["sessions", id]),
+  renameSession: (id, title) => call("PATCH", ["sessions", id], { title }),
+  deleteSession: (id) => call("DELETE", ["sessions", id]),
+  history: async (id) => list((await call("GET", ["sessions", id, "history"])).turns),
+  ask: (id, question, model) => call("POST", ["sessions", id, "asks"], { question, ...(model ? { model } : {}), wait: false }),
+  run: (id, code) => call("POST", ["sessions", id, "runs"], { code, wait: false }),
+  get: (kind, id) => call("GET", [kind === "ask" ? "asks" : "runs", id]),
+  cancel: (kind, id) => call("POST", [kind === "ask" ? "asks" : "runs", id, "cancel"]),
+  sample: (fileId) => call("GET", ["files", fileId, "sample"]),
+  deleteFile: (fileId) => call("DELETE", ["files", fileId]),
+  models: async () => list((await call("GET", ["models"])).models),
+};
+
+/**
+ * Uploads one file into a session. XMLHttpRequest, because `fetch` does not tell how much was sent.
+ * Returns `{done: Promise<File[]>, abort()}`; `onProgress` gets the share sent, 0 to 1.
+ */
+export function upload(sessionId, file, onProgress) {
+  const request = new XMLHttpRequest();
+  const done = new Promise((resolve, reject) => {
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable && event.total > 0) onProgress(event.loaded / event.total);
+    });
+    request.addEventListener("load", () => {
+      let body = null;
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        // Proxies answer with HTML; the status says enough.
+      }
+      if (request.status >= 200 && request.status < 300 && body) resolve(list(body.files));
+      else reject(ApiError.fromProblem(body, request.status));
+    });
+    request.addEventListener("error", () => reject(new ApiError(strings.offline)));
+    request.addEventListener("abort", () => reject(new ApiError(strings.stopped, { code: "aborted" })));
+    const form = new FormData();
+    form.append("file", file, file.name);
+    request.open("POST", url("sessions", sessionId, "files"));
+    request.setRequestHeader("Accept", "application/json");
+    request.send(form);
+  });
+  return { done, abort: () => request.abort() };
+}

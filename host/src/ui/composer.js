@@ -1,0 +1,108 @@
+// The question box at the bottom: files as chips, uploads with progress, the question, send or stop.
+
+import { button, h, replace } from "./dom.js";
+import * as format from "./format.js";
+import { icon } from "./icons.js";
+import { strings } from "./strings.js";
+
+const MAX_QUESTION_CHARS = 20_000;
+
+/**
+ * `actions`: `{send(question), stop(), add(files), showFile(file), cancelUpload(upload)}`.
+ * Returns `{node, setFiles(files, uploads), setRunning(running), setModels(models), model(), pick(), focus(), clear()}`.
+ */
+export function composer(actions) {
+  const chips = h("ul", { class: "chips", "aria-label": strings.files });
+  const picker = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: -1, "aria-label": strings.attach, data: { role: "picker" } });
+  const box = h("textarea", { id: "ask", class: "ask", rows: 1, maxlength: MAX_QUESTION_CHARS, placeholder: strings.askPlaceholderEmpty, "aria-label": strings.askLabel, enterkeyhint: "send" });
+  const models = h("select", { class: "models", "aria-label": strings.model, hidden: true });
+  const send = button({ label: strings.send, icon: icon("send"), class: "round", on: { click: () => submit() } });
+  let running = false;
+
+  picker.addEventListener("change", () => {
+    if (picker.files.length > 0) actions.add([...picker.files]);
+    // The same file can be chosen again after it was changed.
+    picker.value = "";
+  });
+  box.addEventListener("input", grow);
+  box.addEventListener("keydown", (event) => {
+    // An Enter that ends an input method's composition is not a question.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (!running) submit();
+  });
+  box.addEventListener("paste", (event) => {
+    if (event.clipboardData?.files.length > 0) {
+      event.preventDefault();
+      actions.add([...event.clipboardData.files]);
+    }
+  });
+
+  function grow() {
+    box.style.height = "auto";
+    box.style.height = `${Math.min(box.scrollHeight, 220)}px`;
+    send.disabled = !running && !box.value.trim();
+  }
+
+  function submit() {
+    if (running) return actions.stop();
+    const question = box.value.trim();
+    if (question) actions.send(question);
+    return undefined;
+  }
+
+  grow();
+  const attach = button({ label: strings.attach, icon: icon("clip"), class: "icon-button", on: { click: () => picker.click() } });
+  const node = h("div", { class: "composer" },
+    h("div", { class: "composer-box" }, chips, box,
+      h("div", { class: "composer-bar" }, attach, picker, models, h("span", { class: "grow" }), h("span", { class: "keys" }, strings.keys), send)));
+
+  return {
+    node,
+    setFiles(files, uploads) {
+      replace(chips, files.map((file) => fileChip(file, actions)), uploads.map((upload) => uploadChip(upload, actions)));
+      chips.hidden = files.length + uploads.length === 0;
+      box.placeholder = files.length > 0 ? strings.askPlaceholder : strings.askPlaceholderEmpty;
+    },
+    setRunning(now) {
+      running = now;
+      node.classList.toggle("running", now);
+      send.setAttribute("aria-label", now ? strings.stop : strings.send);
+      send.title = now ? strings.stop : strings.send;
+      replace(send, icon(now ? "stop" : "send"));
+      grow();
+    },
+    setModels(list) {
+      replace(models, list.map((model) => h("option", { value: model.name, selected: model.default }, model.name)));
+      models.hidden = list.length < 2;
+    },
+    model: () => (models.hidden ? null : models.value),
+    pick: () => picker.click(),
+    /** Moves the cursor into the box, but never unfolds the keyboard of a phone by itself. */
+    focus: () => matchMedia("(pointer: coarse)").matches || box.focus({ preventScroll: true }),
+    clear() {
+      box.value = "";
+      grow();
+    },
+    text: () => box.value,
+    setText(text) {
+      box.value = text;
+      grow();
+    },
+  };
+}
+
+function fileChip(file, actions) {
+  const kind = String(file.media_type).startsWith("image/") ? "image" : /csv|json|sheet|excel|tab-separated/.test(file.media_type) ? "table" : "file";
+  return h("li", {}, h("button", { type: "button", class: "chip", "aria-label": strings.showFile(file.name), on: { click: () => actions.showFile(file) } },
+    icon(kind), h("span", { class: "chip-name" }, file.name), h("span", { class: "chip-size" }, format.bytes(file.size))));
+}
+
+function uploadChip(upload, actions) {
+  const share = `${Math.round(upload.share * 100)}%`;
+  const bar = h("span", { class: "chip-bar" });
+  bar.style.width = share;
+  return h("li", {}, h("span", { class: "chip uploading", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(upload.share * 100), "aria-label": strings.uploading(upload.name, share) },
+    bar, icon("upload"), h("span", { class: "chip-name" }, upload.name), h("span", { class: "chip-size" }, share),
+    button({ label: strings.cancelUpload(upload.name), icon: icon("close"), class: "chip-close", on: { click: () => actions.cancelUpload(upload) } })));
+}

@@ -1,0 +1,81 @@
+// Rich output: picks the best format of a MIME bundle that can be shown safely.
+
+import { button, download, h, openDialog } from "./dom.js";
+import { icon } from "./icons.js";
+import { markdown } from "./markdown.js";
+import { strings } from "./strings.js";
+import { fromHtml, fromResource, tableView } from "./table.js";
+
+const PICTURES = ["image/png", "image/svg+xml", "image/jpeg", "image/gif", "image/webp"];
+const RESOURCES = ["application/vnd.dataresource+json", "application/vnd.glovebox.table+json"];
+const MAX_TEXT_CHARS = 200_000;
+
+/** `picture`, `table`, `text` or `none`: what `displayView` would show. */
+export function displayKind(display) {
+  const data = display?.data ?? {};
+  if (PICTURES.some((mime) => typeof data[mime] === "string" || Array.isArray(data[mime]))) return "picture";
+  if (tableOf(data)) return "table";
+  return Object.keys(data).length > 0 ? "text" : "none";
+}
+
+/** Shows one display; null if it holds nothing that can be shown. `about` describes pictures to screen readers. */
+export function displayView(display, about) {
+  const data = display?.data ?? {};
+  const mime = PICTURES.find((name) => data[name] !== undefined);
+  if (mime) return pictureView({ src: dataUrl(mime, joined(data[mime])), mime, about, name: "chart" });
+  const table = tableOf(data);
+  if (table) return tableView(table);
+  if (data["text/markdown"] !== undefined) return markdown(joined(data["text/markdown"]));
+  if (data["text/plain"] !== undefined) return textView(joined(data["text/plain"]));
+  const json = Object.entries(data).find(([name]) => name === "application/json" || name.endsWith("+json"));
+  return json ? textView(JSON.stringify(json[1], null, 2)) : null;
+}
+
+function tableOf(data) {
+  for (const mime of RESOURCES) {
+    const table = data[mime] ? fromResource(data[mime]) : null;
+    if (table) return table;
+  }
+  return data["text/html"] === undefined ? null : fromHtml(joined(data["text/html"]));
+}
+
+// Jupyter allows a text as a list of lines.
+const joined = (value) => (Array.isArray(value) ? value.join("") : String(value ?? ""));
+
+// A data URL has no origin of its own: even opened in a tab, a hostile SVG could not reach this page.
+function dataUrl(mime, content) {
+  if (mime === "image/svg+xml") return `data:image/svg+xml;charset=utf-8,${encodeURIComponent(content)}`;
+  return `data:${mime};base64,${content.replace(/[^A-Za-z0-9+/=]/g, "")}`;
+}
+
+/** Text in a box that scrolls. */
+export function textView(text, name = "") {
+  const cut = text.length > MAX_TEXT_CHARS;
+  return h("pre", { class: `output ${name}`.trim(), tabindex: 0 }, cut ? `${text.slice(0, MAX_TEXT_CHARS)}\n…` : text);
+}
+
+/** A picture as a card: click to enlarge, and a button that saves it. `src` is a data URL or one of ours. */
+export function pictureView({ src, mime, about, name }) {
+  const kind = mime.replace("image/", "").replace("+xml", "");
+  const image = h("img", { src, alt: strings.chartAlt(about), class: "chart", decoding: "async" });
+  const save = async () => download(name.includes(".") ? name : `${name}.${kind === "jpeg" ? "jpg" : kind}`, await toBlob(src, mime));
+  return h("figure", { class: "card picture" },
+    h("button", { type: "button", class: "picture-button", "aria-label": strings.zoom, on: { click: () => zoom(src, about) } }, image),
+    h("div", { class: "card-tools" }, button({ label: strings.saveImage(kind.toUpperCase()), icon: icon("download"), class: "icon-button save-image", on: { click: save } })));
+}
+
+// connect-src allows our own origin only, so data URLs are decoded here rather than fetched.
+async function toBlob(src, mime) {
+  if (!src.startsWith("data:")) return (await fetch(src)).blob();
+  const [head, body] = [src.slice(0, src.indexOf(",")), src.slice(src.indexOf(",") + 1)];
+  if (!head.endsWith(";base64")) return new Blob([decodeURIComponent(body)], { type: mime });
+  return new Blob([Uint8Array.from(atob(body), (char) => char.charCodeAt(0))], { type: mime });
+}
+
+function zoom(src, about) {
+  const image = h("img", { src, alt: strings.chartAlt(about) });
+  const stage = h("button", { type: "button", class: "zoom-stage", "aria-label": strings.actualSize, on: { click: () => dialog.classList.toggle("actual") } }, image);
+  const dialog = h("dialog", { class: "zoom", "aria-label": strings.zoom }, stage,
+    button({ label: strings.close, icon: icon("close"), class: "icon-button zoom-close", on: { click: () => dialog.close() } }));
+  openDialog(dialog);
+}

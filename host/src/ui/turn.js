@@ -1,0 +1,62 @@
+// One turn of the conversation: the question or program, live while it is under way, its result after that.
+
+import { api, ApiError } from "./api.js";
+import { announce, h, replace } from "./dom.js";
+import { follow } from "./events.js";
+import * as format from "./format.js";
+import { liveView } from "./live.js";
+import { resultView } from "./result.js";
+import { strings } from "./strings.js";
+
+const isOver = (item) => item.status === "done" || item.status === "failed";
+
+/**
+ * Shows `turn` (`{kind, ask}` or `{kind, run}`). `context`: `{signal, archive, ask, rerun, changed(turn)}`; `signal` ends
+ * the following of a turn whose session was left. Returns `{node, done}`; `done` resolves when the turn is over.
+ */
+export function turnView(turn, context) {
+  const kind = turn.kind === "run" ? "run" : "ask";
+  let item = turn[kind];
+  const body = h("div", { class: "turn-body" });
+  const title = kind === "ask" ? item.question : strings.yourProgram;
+  const node = h("article", { class: "turn", "aria-label": format.clip(title, 120), data: { id: item.id, kind } },
+    h("header", { class: "question" }, h("h2", {}, title), h("time", { datetime: item.created_at }, format.when(item.created_at))), body);
+
+  const actions = {
+    archive: context.archive,
+    ask: context.ask,
+    rerun: context.rerun,
+    retry: () => (kind === "ask" ? context.ask(item.question) : context.rerun(item.code)),
+  };
+  const show = () => replace(body, resultView({ [kind]: item }, actions));
+
+  async function watch() {
+    const live = liveView(kind, title, kind === "run" ? item.code : "");
+    replace(body, live.node);
+    try {
+      item = { ...item, ...(await follow(kind, item.id, live.handle, context.signal, live.reconnecting)) };
+    } catch (error) {
+      if (context.signal.aborted) return;
+      item = { ...item, status: "failed", error: { detail: error instanceof ApiError ? error.message : strings.interrupted } };
+    } finally {
+      live.finish();
+    }
+    await collapse(live.node.querySelector(".live-panes"));
+    if (context.signal.aborted) return;
+    show();
+    announce(strings.finished);
+  }
+
+  if (isOver(item)) {
+    show();
+    return { node, done: Promise.resolve() };
+  }
+  return { node, done: watch(), cancel: () => api.cancel(kind, item.id) };
+}
+
+// The panes fold away gently; the charts below them, already on the page, move up instead of jumping.
+async function collapse(panes) {
+  if (!panes?.animate || matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden) return;
+  const frames = [{ height: `${panes.offsetHeight}px`, opacity: 1 }, { height: "0px", opacity: 0, marginBlock: "0px" }];
+  await panes.animate(frames, { duration: 220, easing: "ease-out" }).finished.catch(() => {});
+}
