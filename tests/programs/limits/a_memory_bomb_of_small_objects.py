@@ -1,0 +1,3 @@
+things = []
+while True:
+    things.append({"a": len(things)})

@@ -1,0 +1,4 @@
+print("first line")
+print("second line")
+while True:
+    pass

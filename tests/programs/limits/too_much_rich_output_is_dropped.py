@@ -1,0 +1,3 @@
+for n in range(50):
+    display("x" * 50_000)
+print("done")
