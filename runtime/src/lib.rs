@@ -61,7 +61,7 @@ pub use error::RunError;
 pub use event::{Event, EventBody};
 pub use image::{Image, ImageInfo, ImageSource, ImageState, ImageStore, Kind, Manifest};
 pub use job::{Echo, Job, Mode, Program};
-pub use limits::Limits;
+pub use limits::{Limits, OutputOverflow};
 pub use outcome::{Artifact, Clock, Display, Ending, Lineage, Outcome, Timing, Usage};
 pub use policy::{Policies, Policy, limit_names, nearest};
 pub use prepare::Progress;

@@ -25,6 +25,8 @@ pub struct Limits {
     pub memory_mib: u64,
     /// Text on stdout and stderr together, in KiB. Default 1024. The rest is dropped and marked.
     pub output_kib: u64,
+    /// What happens to a run that meets `output_kib`. Default `cut`.
+    pub output_overflow: OutputOverflow,
     /// Rich output (charts, tables, images sent with `display`), in KiB of JSON. Default 32 768.
     pub display_kib: u64,
     /// Bytes of files in the workspace and in `/tmp`, in MiB. Default 1024. Inputs are counted.
@@ -49,6 +51,7 @@ impl Default for Limits {
             cpu_time_ms: 30_000,
             memory_mib: 1024,
             output_kib: 1024,
+            output_overflow: OutputOverflow::Cut,
             display_kib: 32_768,
             workspace_mib: 1024,
             workspace_files: 5_000,
@@ -58,4 +61,15 @@ impl Default for Limits {
             artifact_mib: 256,
         }
     }
+}
+
+/// What happens to a run that prints more than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputOverflow {
+    /// It runs on, and the rest of its output is dropped.
+    #[default]
+    Cut,
+    /// It ends as [`crate::Ending::TooMuchOutput`].
+    End,
 }

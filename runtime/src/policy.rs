@@ -36,7 +36,7 @@ impl Policy {
         if let Some(run) = table.get("run") {
             let run = run.as_table().ok_or_else(|| format!("{source}: run must be a table, `[run]`"))?;
             check_names(source, "run.", run, &limit_names())?;
-            for (setting, value) in run {
+            for (setting, value) in run.iter().filter(|(setting, _)| *setting != "output_overflow") {
                 match value.as_integer() {
                     Some(1..) => {}
                     Some(_) => return Err(format!("{source}: run.{setting} must be at least 1")),
@@ -67,6 +67,7 @@ pub fn limit_names() -> Vec<&'static str> {
         "cpu_time_ms",
         "memory_mib",
         "output_kib",
+        "output_overflow",
         "display_kib",
         "workspace_mib",
         "workspace_files",

@@ -15,7 +15,7 @@ use crate::image::Image;
 use crate::meter::{Clocks, Stopped, Watch};
 use crate::mount::{Access, Mount};
 use crate::stdio::Voice;
-use crate::{Display, Ending, Event, EventBody, Job, Lineage, Mode, Outcome, RunError, Timing, Usage};
+use crate::{Display, Ending, Event, EventBody, Job, Lineage, Mode, Outcome, OutputOverflow, RunError, Timing, Usage};
 
 /// The guest's working directory.
 pub const WORKSPACE: &str = "/mnt/data";
@@ -80,8 +80,9 @@ pub async fn run(
             cancel: cancelled.as_mut(),
             deadline: deadline.as_mut(),
             drain: || {
-                events.send_all(voice.lock().take_pending());
-                false
+                let mut spoken = voice.lock();
+                events.send_all(spoken.take_pending());
+                spoken.truncated && job.limits.output_overflow == OutputOverflow::End
             },
         }
         .await
