@@ -94,7 +94,9 @@ cpython() {
       OPT="-O2 -g0 -DNDEBUG" CFLAGS=""
     # Its own link fails; the archives libpython3.13.a, libmpdec.a, libexpat.a and libHacl_Hash_SHA2.a are what is wanted.
     make -k -j"$jobs" python.wasm || true
-    [ -s libpython3.13.a ]
+    for archive in libpython3.13.a Modules/_hacl/libHacl_Hash_SHA2.a Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a; do
+      [ -s "$archive" ] || { echo "CPython's $archive was not built" >&2; exit 1; }
+    done
   )
   cp -r "$build"/src/Python-3.13.15/Include/* "$objects/py/pyconfig.h" "$build/wasmpy/include/python3.13/"
 }

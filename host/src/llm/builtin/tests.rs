@@ -555,13 +555,16 @@ async fn the_pieces_make_up_the_reply() {
     assert_eq!((reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.calls), (0, 0, 1));
 }
 
-/// Writes programs and inputs for many questions to the directory in `GLOVEBOX_PROGRAMS`, to be run
-/// by a native Python.
+/// With `GLOVEBOX_PROGRAMS` set to a directory, the programs and their inputs are written there too, to be
+/// run by a native Python.
 #[test]
-#[ignore = "writes files; see GLOVEBOX_PROGRAMS"]
-fn programs_for_many_questions_are_written() {
-    let Ok(directory) = std::env::var("GLOVEBOX_PROGRAMS") else { return };
-    let directory = std::path::Path::new(&directory);
+fn each_of_many_questions_gives_a_program_that_a_repair_changes() {
+    let directory = std::env::var_os("GLOVEBOX_PROGRAMS").map(std::path::PathBuf::from);
+    let write = |name: String, text: &str| {
+        if let Some(directory) = &directory {
+            std::fs::write(directory.join(name), text).unwrap();
+        }
+    };
     let sets: [(&str, Vec<Sample>); 8] = [
         ("penguins", penguins()),
         ("weather", weather()),
@@ -574,7 +577,7 @@ fn programs_for_many_questions_are_written() {
     ];
     let inputs = [("it's {x}.csv", HOSTILE), ("orders.csv", ORDERS), ("customers.csv", CUSTOMERS)];
     for (name, text) in inputs {
-        std::fs::write(directory.join(name), text).unwrap();
+        write(name.into(), text);
     }
     for (number, line) in include_str!("questions.txt").lines().filter(|line| !line.is_empty()).enumerate() {
         let (set, question) = line.split_once(": ").unwrap();
@@ -583,13 +586,11 @@ fn programs_for_many_questions_are_written() {
         let program = program::render(&plan, samples);
         let repaired = repair::repair(&plan, samples, &program, "ValueError");
         let last = repair::repair(&plan, samples, &repaired, "ValueError");
-        std::fs::write(directory.join(format!("{number:03}.py")), program).unwrap();
-        std::fs::write(
-            directory.join(format!("{number:03}.plan")),
-            format!("{line}\n{plan:?}\n{}\n", describe::sentence(&plan)),
-        )
-        .unwrap();
-        std::fs::write(directory.join(format!("{number:03}r.py")), repaired).unwrap();
-        std::fs::write(directory.join(format!("{number:03}s.py")), last).unwrap();
+        assert!(program.contains("import "), "{line}: no program: {program}");
+        assert_ne!(program, repaired, "{line}: the repair is what failed");
+        write(format!("{number:03}.py"), &program);
+        write(format!("{number:03}.plan"), &format!("{line}\n{plan:?}\n{}\n", describe::sentence(&plan)));
+        write(format!("{number:03}r.py"), &repaired);
+        write(format!("{number:03}s.py"), &last);
     }
 }
