@@ -42,16 +42,19 @@ impl Stamp {
     }
 }
 
-/// Looks at a workspace before the run.
-pub(crate) fn survey(workspace: &Dir) -> Result<Before, RunError> {
+/// Looks at a workspace before the run. What is as it was in `known`, an earlier look, is not hashed again.
+pub(crate) fn survey(workspace: &Dir, known: &Before) -> Result<Before, RunError> {
     let mut before = Before::default();
     let mut buffer = Vec::new();
     walk(workspace, &mut |entry| {
         before.files += 1;
         let Entry::File { path, file, metadata } = entry else { return };
         before.bytes += metadata.len();
-        before.stamps.insert(path.to_owned(), Stamp::of(metadata));
-        if metadata.len() <= MAX_HASHED_INPUT
+        let stamp = Stamp::of(metadata);
+        before.stamps.insert(path.to_owned(), stamp);
+        if let Some(sha256) = known.inputs.get(path).filter(|_| known.stamps.get(path) == Some(&stamp)) {
+            before.inputs.insert(path.to_owned(), sha256.clone());
+        } else if metadata.len() <= MAX_HASHED_INPUT
             && let Ok((sha256, _)) = digest(file, metadata.len(), &mut buffer)
         {
             before.inputs.insert(path.to_owned(), sha256);
@@ -251,7 +254,7 @@ mod tests {
         let (_path, dir) = workspace();
         dir.write("old.txt", "old").expect("write");
         dir.write("edited.txt", "a").expect("write");
-        let before = survey(&dir).expect("survey");
+        let before = survey(&dir, &Before::default()).expect("survey");
         dir.write("edited.txt", "bb").expect("write");
         dir.create_dir("sub").expect("mkdir");
         dir.write("sub/new.csv", "a,b\n").expect("write");
@@ -264,7 +267,7 @@ mod tests {
     #[test]
     fn links_and_hostile_names_are_refused_with_a_reason() {
         let (path, dir) = workspace();
-        let before = survey(&dir).expect("survey");
+        let before = survey(&dir, &Before::default()).expect("survey");
         std::os::unix::fs::symlink("/etc/passwd", path.path().join("passwd")).expect("symlink");
         std::os::unix::fs::symlink("/etc", path.path().join("etc")).expect("symlink");
         dir.write("one", "1").expect("write");
@@ -279,7 +282,7 @@ mod tests {
     #[test]
     fn more_files_than_the_limit_are_left_out_with_a_warning() {
         let (_path, dir) = workspace();
-        let before = survey(&dir).expect("survey");
+        let before = survey(&dir, &Before::default()).expect("survey");
         for n in 0..5 {
             dir.write(format!("{n}.txt"), "x").expect("write");
         }

@@ -162,7 +162,8 @@ fn list(dir: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()
     Ok(())
 }
 
-fn remove(dir: &Path) -> Result<(), RunError> {
+/// Removes a directory if it is there.
+pub(crate) fn remove(dir: &Path) -> Result<(), RunError> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RunError::io("failed to remove", dir)(error)),
         _ => Ok(()),

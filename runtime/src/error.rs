@@ -40,6 +40,14 @@ pub enum RunError {
         /// Wasmtime's words.
         reason: String,
     },
+    /// A checkpoint of a session cannot be used.
+    #[error("checkpoint file {}: {reason}", path.display())]
+    Checkpoint {
+        /// The layer file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The worker process died or broke its protocol.
     #[error("the worker process {0}")]
     Worker(String),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -10,11 +10,14 @@ use wasmtime::{Engine, InstancePre, Module};
 
 use crate::artifact::hex;
 use crate::cache::{self, Stamp};
-use crate::guest::{State, link};
-use crate::memory::{HotPages, MemoryImage};
+use crate::command::{self, CommandLine};
+use crate::guest::{Guest, Setup, State, Surroundings, Turn, link};
+use crate::memory::{HotPages, MemoryImage, Start};
 use crate::mount::{Access, Mount};
 use crate::prepare::{self, Progress};
-use crate::{RunError, engine};
+use crate::run::WORKSPACE;
+use crate::stdio::Voice;
+use crate::{Echo, Limits, Mode, RunError, engine};
 
 /// An image's description, `image.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,9 @@ pub struct Manifest {
     pub min_memory_mib: u64,
     /// The module.
     pub module: ModuleFile,
+    /// How a command is started; reactors have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandLine>,
     /// Read-only files that the guest needs.
     #[serde(default, rename = "mount")]
     pub mounts: Vec<MountFiles>,
@@ -49,19 +55,85 @@ pub struct Manifest {
     pub packages: BTreeMap<String, String>,
 }
 
+impl Manifest {
+    /// Reads an `image.toml`.
+    ///
+    /// # Errors
+    ///
+    /// One sentence on what is wrong in it.
+    pub fn parse(text: &str) -> Result<Manifest, String> {
+        let manifest: Manifest = toml::from_str(text).map_err(|error| format!("image.toml: {}", one_line(&error)))?;
+        manifest.check().map_err(|reason| format!("image.toml: {reason}"))?;
+        Ok(manifest)
+    }
+
+    /// Names of the files that belong to it, beside `image.toml`.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let mounted = self.mounts.iter().flat_map(|mount| &mount.files).map(|file| file.file.as_str());
+        std::iter::once(self.module.file.as_str()).chain(mounted)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (what, name) in [("name", &self.name), ("filename", &self.filename)] {
+            check_name(name).map_err(|reason| format!("{what} {reason}"))?;
+        }
+        for file in self.files() {
+            check_name(file).map_err(|reason| format!("file {reason}"))?;
+        }
+        let mounted = self.mounts.iter().flat_map(|mount| &mount.files).map(|file| &file.sha256);
+        for sha256 in mounted.chain(&self.module.sha256).chain(&self.module.wasm_sha256) {
+            if sha256.len() != 64 || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err(format!("sha256 {sha256:?} is not 64 digits and letters a to f"));
+            }
+        }
+        let mut taken = vec![WORKSPACE, "/tmp", "/dev", command::PROGRAM];
+        for mount in &self.mounts {
+            let path = mount.guest_path.as_str();
+            let plain = path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| check_name(part).is_ok()));
+            if !plain
+                || taken.iter().any(|taken| Path::new(path).starts_with(taken) || Path::new(taken).starts_with(path))
+            {
+                return Err(format!("guest_path {path:?} is not an absolute path, or another directory is there"));
+            }
+            taken.push(path);
+        }
+        match (self.kind, &self.command) {
+            (Kind::Reactor, None) => Ok(()),
+            (Kind::Reactor, Some(_)) => Err("[command] is for kind = \"command\" alone".into()),
+            (Kind::Command, None) => Err("kind = \"command\" needs [command] with argv".into()),
+            (Kind::Command, Some(line)) => line.check(),
+        }
+    }
+}
+
+/// A name that is one part of a path and that a terminal shows as it is.
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+    if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(format!("{name:?} is not a plain name (letters, digits and . _ - +, no dot first)"));
+    }
+    Ok(())
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// How a guest is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Warmed up once, then runs source text turn by turn.
     Reactor,
+    /// Runs one program from its start to its end.
+    Command,
 }
 
 /// Where an image's module is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleFile {
-    /// Name of a zstd-compressed file beside `image.toml`.
+    /// Name of a file beside `image.toml`; compressed with zstd if it ends in `.zst`.
     pub file: String,
     /// SHA-256 of that file; absent for images that are built on the machine.
     #[serde(default)]
@@ -129,6 +201,32 @@ impl ImageSource {
         }
     }
 
+    /// Its description.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or is malformed.
+    pub fn manifest(&self) -> Result<Manifest, RunError> {
+        let name = match self {
+            ImageSource::Dir(dir) => dir.display().to_string(),
+            ImageSource::Embedded(_) => "of this binary".into(),
+        };
+        let toml = self.read("image.toml").map_err(RunError::io("failed to read image.toml of", &name))?;
+        Manifest::parse(&String::from_utf8_lossy(&toml)).map_err(|reason| RunError::image(&name, reason))
+    }
+
+    /// Looks whether everything is there and fit to be prepared: the description, every file by its hash, and
+    /// what the module imports and exports.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<Manifest, RunError> {
+        let manifest = self.manifest()?;
+        prepare::check(&manifest, self)?;
+        Ok(manifest)
+    }
+
     fn has(&self, file: &str) -> bool {
         match self {
             ImageSource::Dir(dir) => dir.join(file).is_file(),
@@ -177,9 +275,7 @@ impl ImageStore {
     pub fn new(sources: Vec<ImageSource>, cache: &Path) -> Result<ImageStore, RunError> {
         let mut images = BTreeMap::new();
         for source in sources {
-            let toml = source.read("image.toml").map_err(RunError::io("failed to read", "image.toml"))?;
-            let manifest: Manifest = toml::from_str(&String::from_utf8_lossy(&toml))
-                .map_err(|error| RunError::image("?", format!("image.toml: {error}")))?;
+            let manifest = source.manifest()?;
             images.insert(manifest.name.clone(), (manifest, source));
         }
         cache::make_private(cache)?;
@@ -243,6 +339,19 @@ impl ImageStore {
         Image::open(&self.engine, manifest.clone(), keys.image, &code, &code_stamp, &files, &self.cache).map(Arc::new)
     }
 
+    /// Removes what was prepared of an image, unless another one uses it too. The image itself stays.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name, or files that cannot be removed.
+    pub fn forget(&self, name: &str) -> Result<(), RunError> {
+        let keys = self.keys(name)?;
+        let others = self.images.keys().filter(|other| *other != name).filter_map(|other| self.keys(other).ok());
+        let shared = others.into_iter().any(|other| other.code == keys.code);
+        let code = (!shared).then(|| keys.code_dir(&self.cache));
+        std::iter::once(keys.image_dir(&self.cache)).chain(code).try_for_each(|dir| cache::remove(&dir))
+    }
+
     fn get(&self, name: &str) -> Result<&(Manifest, ImageSource), RunError> {
         self.images.get(name).ok_or_else(|| RunError::UnknownImage {
             name: name.into(),
@@ -271,9 +380,15 @@ impl ImageStore {
         }
         // The interpreter holds the directory of its library zip: another zip needs another warm-up.
         image.update(serde_json::to_vec(&(&manifest.mounts, &manifest.env)).unwrap_or_default());
+        // The code of a command is split by other rules.
+        let mut prefix = "";
+        if let Some(command) = &manifest.command {
+            image.update(serde_json::to_vec(command).unwrap_or_default());
+            prefix = "command-";
+        }
         Ok(Keys {
             name: name.into(),
-            code: format!("{}-{}", &module[..16.min(module.len())], &engine[..16]),
+            code: format!("{prefix}{}-{}", module.get(..16).unwrap_or(&module), &engine[..16]),
             image: hex(&image.finalize()),
         })
     }
@@ -317,6 +432,8 @@ pub struct Image {
     memory: Arc<MemoryImage>,
     mounts: Vec<Mount>,
     dev: PathBuf,
+    /// An instance for the next run, which has run nothing of anybody's.
+    ahead: Mutex<Option<Guest>>,
 }
 
 impl Image {
@@ -330,16 +447,16 @@ impl Image {
         cache: &Path,
     ) -> Result<Image, RunError> {
         let memory_min = code_stamp.memory_min;
+        let memory = match manifest.kind {
+            Kind::Reactor => files.join(prepare::MEMORY),
+            Kind::Command => code.join(prepare::INITIAL),
+        };
         let hot = std::fs::read(files.join(prepare::HOT)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let (pre, memory) = open_parts(
-            engine,
-            &code.join(prepare::CODE),
-            &files.join(prepare::MEMORY),
-            memory_min,
-            hot.unwrap_or_default(),
-        )?;
+        let (pre, memory) =
+            open_parts(engine, &code.join(prepare::CODE), &memory, memory_min, hot.unwrap_or_default())?;
         let mounts = prepare::mounts(&manifest, files);
-        Ok(Image { manifest, digest, pre, memory, mounts, dev: prepare::dev_dir(cache)? })
+        let dev = prepare::dev_dir(cache)?;
+        Ok(Image { manifest, digest, pre, memory, mounts, dev, ahead: Mutex::default() })
     }
 
     /// Short name.
@@ -360,10 +477,73 @@ impl Image {
         &self.digest
     }
 
-    /// Maps memory for the next run ahead of time and frees that of finished runs: to be called while
-    /// idle, between runs. A run that finds its memory mapped starts about twice as fast.
-    pub fn make_ready(&self) {
+    /// Maps memory for the next run and frees that of finished ones: to be called between runs. It takes as long as it
+    /// saves the next run, which nobody waits for.
+    pub fn make_room(&self) {
         self.memory.map_ahead();
+    }
+
+    /// Makes an instance for the next run ahead of time, which takes an empty turn: to be called while idle. A live run
+    /// that finds it starts sooner, but both together cost more than a run that does not: a caller that is busy calls
+    /// [`Image::make_room`] alone. An instance that ran anything of anybody's is never used again; deterministic runs
+    /// begin at the image itself, so that they spend the same fuel everywhere.
+    pub async fn make_ready(&self) {
+        self.make_room();
+        // A command has no empty turn: it would run from its start to its end.
+        if self.manifest.kind == Kind::Command || self.ahead().is_some() {
+            return;
+        }
+        match self.make_ahead().await {
+            Ok(guest) => {
+                *self.ahead() = guest;
+                // For a deterministic run, which does not take it.
+                self.make_room();
+            }
+            // The next run makes its own, and says what is wrong.
+            Err(error) => tracing::debug!(%error, "no instance was made ahead"),
+        }
+    }
+
+    async fn make_ahead(&self) -> Result<Option<Guest>, RunError> {
+        let limits = Limits::default();
+        let voice = Voice::new(&limits);
+        // An empty directory stands where each run has its own.
+        let mut mounts = self.mounts.clone();
+        mounts.push(Mount::new(&self.dev, WORKSPACE, Access::ReadOnly));
+        mounts.push(Mount::new(&self.dev, "/tmp", Access::ReadOnly));
+        mounts.push(self.dev());
+        let filename = self.filename();
+        let (env, args) = (self.env(), vec![filename]);
+        let (kind, mode) = (Kind::Reactor, Mode::Live);
+        let setup = Setup { kind, mounts: &mounts, env, args, limits: &limits, mode, voice, clock_ns: 0 };
+        let start = Start { image: self.memory.clone(), layers: Vec::new() };
+        let mut guest = Guest::new(&self.pre, &start, setup).await?;
+        let stdin = "";
+        guest.begin(&Surroundings { limits: &limits, mode: Mode::Live, random_seed: None, stdin, present: (0, 0) })?;
+        let turn = Turn {
+            source: "",
+            filename,
+            argv: vec![filename],
+            env: BTreeMap::new(),
+            cwd: WORKSPACE,
+            fresh: false,
+            seed: None,
+            echo: Echo::None,
+        };
+        let rest = guest.stack_pointer();
+        let request = serde_json::to_vec(&turn).unwrap_or_default();
+        let taken = guest.turn(&request).await;
+        let usable = matches!(taken, Ok(0)) && guest.stack_pointer() == rest && guest.is_clean();
+        Ok(usable.then_some(guest))
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Guest>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The instance that was made ahead, if there is one.
+    pub(crate) fn take_ahead(&self) -> Option<Guest> {
+        self.ahead().take()
     }
 
     pub(crate) fn filename(&self) -> &str {

@@ -66,6 +66,13 @@ impl Ledger {
         }
     }
 
+    /// Begins a turn of a session: its limits, and what is in the workspace now.
+    pub(crate) fn begin(&mut self, limits: &Limits, bytes: u64, files: u64) {
+        let fresh = Ledger::new(limits, bytes, files);
+        let (open, handles) = (std::mem::take(&mut self.open), std::mem::take(&mut self.handles));
+        *self = Ledger { open, handles, ..fresh };
+    }
+
     /// May the guest open one more handle?
     pub(crate) fn check_handle(&self) -> Result<(), Refused> {
         if self.handles.len() as u64 >= self.max_handles { Err(Refused::Handles) } else { Ok(()) }

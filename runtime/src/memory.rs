@@ -1,21 +1,26 @@
 //! Linear memories that start as a private mapping of an image file.
 //!
 //! Compiled code and memory are separate: one compiled module serves the untouched image, the
-//! warmed-up one and (later) any session's. A memory is a reservation of address space whose start
+//! warmed-up one and any session's. A memory is a reservation of address space whose start
 //! is the image file, mapped copy-on-write: pages are shared by all instances of all processes
-//! until they are written. See `docs/decisions/0002-memory-images.md`.
+//! until they are written. A session's memory has layers over the image.
+//! See `docs/decisions/0002-memory-images.md`.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use serde::{Deserialize, Serialize};
-use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+use wasmtime::{AsContextMut, LinearMemory, Memory, MemoryCreator, MemoryType};
+
+use crate::interrupt::Words;
+use crate::layer::{Found, Layer};
+pub(crate) use crate::pages::WASM_PAGE;
+use crate::pages::{self, FileMap, MAPPED, PAGE};
 
 /// A memory's content in a file. Nobody may truncate the file while it is in use: the cache that
 /// holds it is private to the user and its files are replaced by rename only.
@@ -27,6 +32,9 @@ pub(crate) struct MemoryImage {
     /// Minimum size that the module declares for its memory, by which it is told apart from the
     /// exception heap, which Wasmtime asks of the same creator.
     declared_min: usize,
+    /// The content, to compare a session's pages with.
+    content: OnceLock<FileMap>,
+    interrupt: OnceLock<Option<Words>>,
     hot: HotPages,
     /// A memory mapped ahead of its run, and those of finished runs; used once [`Self::map_ahead`] was called.
     spare: Mutex<Spare>,
@@ -46,7 +54,15 @@ impl MemoryImage {
         if len < declared_min || len % WASM_PAGE != 0 {
             return Err(std::io::Error::other(format!("a memory image of {len} bytes is not whole")));
         }
-        Ok(Arc::new(MemoryImage { file, len, declared_min, hot, spare: Mutex::default() }))
+        Ok(Arc::new(MemoryImage {
+            file,
+            len,
+            declared_min,
+            content: OnceLock::new(),
+            interrupt: OnceLock::new(),
+            hot,
+            spare: Mutex::default(),
+        }))
     }
 
     /// Maps the memory of the next run and unmaps those of finished ones: for a caller that is idle now
@@ -61,7 +77,8 @@ impl MemoryImage {
         if let Some((capacity, guard)) = reservation.filter(|_| wanted) {
             // Without the lock: a memory that is dropped takes it. If mapping fails now, it will be
             // tried and reported when it is needed.
-            let next = MappedMemory::new(Some(self), self.declared_min, capacity, guard).ok();
+            let start = Start { image: self.clone(), layers: Vec::new() };
+            let next = MappedMemory::new(Some(&start), self.declared_min, capacity, guard).ok();
             self.spare().next = next;
         }
     }
@@ -70,14 +87,133 @@ impl MemoryImage {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes of memory that an instance of this image has from the start.
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// What to write to interrupt its interpreter, looked for when it is wanted for the first time.
+    pub(crate) fn interrupt(&self) -> Option<Words> {
+        *self.interrupt.get_or_init(|| Words::find(self.content().ok()?))
+    }
+
+    /// Its bytes, mapped when they are asked for the first time.
+    fn content(&self) -> std::io::Result<&[u8]> {
+        match self.content.get() {
+            Some(content) => Ok(content),
+            None => {
+                let content = FileMap::new(&self.file, self.len)?;
+                Ok(self.content.get_or_init(|| content))
+            }
+        }
     }
 }
 
-/// Size of a page of the machine.
-const PAGE: usize = 4096;
+/// What a memory starts as: an image, and a session's layers over it, oldest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) image: Arc<MemoryImage>,
+    pub(crate) layers: Vec<Arc<Layer>>,
+}
+
+/// Ranges of bytes, page-aligned and in order.
+pub(crate) type Ranges = Vec<Range<usize>>;
+
+impl Start {
+    /// Bytes that a memory has from the start.
+    pub(crate) fn len(&self) -> usize {
+        self.layers.last().map_or(self.image.len, |layer| layer.memory_bytes().max(self.image.len))
+    }
+
+    /// What a page was before; `None` for zeros.
+    fn page<'a>(&'a self, content: &'a [u8], at: usize) -> Option<&'a [u8]> {
+        for layer in self.layers.iter().rev() {
+            match layer.page(at) {
+                Some(Found::Page(page)) => return Some(page),
+                Some(Found::Zeros) => return None,
+                None => {}
+            }
+        }
+        content.get(at..at + PAGE)
+    }
+
+    /// The pages of `memory` that are not as they started, and those that have become zeros: ranges of bytes, in order.
+    /// With `whole` they are compared with the image alone, as if there were no layers.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not tell which pages were written, or the image cannot be mapped.
+    pub(crate) fn changes(&self, memory: &[u8], whole: bool) -> std::io::Result<(Ranges, Ranges)> {
+        let content = self.image.content()?;
+        let mut candidates = pages::copies(memory)?;
+        if whole {
+            for layer in &self.layers {
+                candidates.extend(layer.extents().iter().map(|(range, _)| range.clone()));
+                candidates.extend(layer.zeros());
+            }
+            candidates.sort_by_key(|range| range.start);
+        }
+        let image_only = Start { image: self.image.clone(), layers: Vec::new() };
+        let before = if whole { &image_only } else { self };
+        let (mut changed, mut zeros) = (Vec::new(), Vec::new());
+        let mut done = 0;
+        for range in candidates {
+            for at in (range.start.max(done)..range.end).step_by(PAGE) {
+                let page = &memory[at..at + PAGE];
+                let list = match before.page(content, at) {
+                    Some(old) if *old == *page => continue,
+                    None if pages::is_zero(page) => continue,
+                    Some(_) if pages::is_zero(page) => &mut zeros,
+                    _ => &mut changed,
+                };
+                join(list, at);
+            }
+            done = done.max(range.end);
+        }
+        Ok((changed, zeros))
+    }
+}
+
+/// Adds a page to ranges in order.
+fn join(ranges: &mut Vec<Range<usize>>, at: usize) {
+    match ranges.last_mut() {
+        Some(last) if last.end == at => last.end += PAGE,
+        _ => ranges.push(at..at + PAGE),
+    }
+}
+
+/// A guest's memory, for writing while the guest is suspended at one of its own instructions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    base: usize,
+    len: usize,
+}
+
+impl Window {
+    pub(crate) fn new(memory: &Memory, store: impl wasmtime::AsContext) -> Window {
+        Window { base: memory.data_ptr(&store) as usize, len: memory.data_size(&store) }
+    }
+
+    /// Writes what interrupts the interpreter.
+    ///
+    /// # Safety
+    ///
+    /// The instance lives, and is suspended on this thread outside of any host call: nobody holds a reference into its
+    /// memory, and generated code expects its memory to change at such a place no less than after a call.
+    pub(crate) unsafe fn write(&self, words: Words) {
+        // SAFETY: the memory has had this length since the turn's start (it only grows and does not move), and nobody
+        // else refers to it now, by the caller's promise.
+        words.write(unsafe { std::slice::from_raw_parts_mut(self.base as *mut u8, self.len) });
+    }
+}
+
+/// Puts long runs of a layer that was just written from this memory in the place of the memory's own copies: they are
+/// shared with forks from now on, and are not looked at again until they are written again.
+pub(crate) fn settle(memory: &Memory, mut store: impl AsContextMut, layer: &Layer) -> std::io::Result<()> {
+    let memory = memory.data_mut(&mut store);
+    for (range, place) in layer.extents().iter().filter(|(range, _)| range.len() >= MAPPED) {
+        let at = memory[range.clone()].as_mut_ptr() as usize;
+        // SAFETY: the range lies inside a linear memory, which `ImageMemoryCreator` made, as it makes all of them; we
+        // hold it exclusively; the file holds these very bytes. Layers are never truncated.
+        unsafe { pages::put_file(at, range.len(), layer.file(), *place)? };
+    }
+    Ok(())
+}
 
 /// Pages that nearly every run touches, as ranges of bytes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -126,21 +262,18 @@ impl HotPages {
     }
 }
 
-/// Size of a WebAssembly page.
-pub(crate) const WASM_PAGE: usize = 64 * 1024;
-
 thread_local! {
-    /// The image for the next memory made on this thread. Wasmtime offers no argument for it;
+    /// What the next memory made on this thread starts as. Wasmtime offers no argument for it;
     /// an instance's memories are made on the thread that polls the instantiation first.
-    static NEXT: RefCell<Option<Arc<MemoryImage>>> = const { RefCell::new(None) };
+    static NEXT: RefCell<Option<Start>> = const { RefCell::new(None) };
 }
 
-/// While it lives, the next memory of matching size made on this thread starts as `image`.
+/// While it lives, the next memory of matching size made on this thread starts as `start` says.
 pub(crate) struct UseImage;
 
 impl UseImage {
-    pub(crate) fn new(image: &Arc<MemoryImage>) -> UseImage {
-        NEXT.with(|next| *next.borrow_mut() = Some(image.clone()));
+    pub(crate) fn new(start: &Start) -> UseImage {
+        NEXT.with(|next| *next.borrow_mut() = Some(start.clone()));
         UseImage
     }
 }
@@ -166,18 +299,19 @@ unsafe impl MemoryCreator for ImageMemoryCreator {
         reserved: Option<usize>,
         guard: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        let image = NEXT.with(|next| {
+        let start = NEXT.with(|next| {
             let mut next = next.borrow_mut();
-            if next.as_ref().is_some_and(|image| image.declared_min == minimum) { next.take() } else { None }
+            if next.as_ref().is_some_and(|start| start.image.declared_min == minimum) { next.take() } else { None }
         });
         let reserved = reserved.ok_or("linear memories need a fixed reservation")?;
-        let ahead = image.as_ref().and_then(|image| image.spare().next.take());
+        let fresh = start.as_ref().filter(|start| start.layers.is_empty());
+        let ahead = fresh.and_then(|start| start.image.spare().next.take());
         if let Some(memory) =
             ahead.filter(|memory| (memory.mapping.capacity, memory.mapping.total) == (reserved, reserved + guard))
         {
             return Ok(Box::new(memory));
         }
-        let memory = MappedMemory::new(image.as_ref(), minimum, reserved, guard)
+        let memory = MappedMemory::new(start.as_ref(), minimum, reserved, guard)
             .map_err(|error| format!("failed to map a linear memory: {error}"))?;
         Ok(Box::new(memory))
     }
@@ -224,37 +358,61 @@ struct MappedMemory {
 }
 
 impl MappedMemory {
-    fn new(
-        image: Option<&Arc<MemoryImage>>,
-        minimum: usize,
-        capacity: usize,
-        guard: usize,
-    ) -> std::io::Result<MappedMemory> {
-        let size = image.map_or(minimum, |image| image.len);
+    fn new(start: Option<&Start>, minimum: usize, capacity: usize, guard: usize) -> std::io::Result<MappedMemory> {
+        let size = start.map_or(minimum, Start::len);
         if size > capacity {
             return Err(std::io::Error::other("the image is larger than a memory may be"));
         }
         let mapping = Mapping::new(capacity, guard)?;
-        let mut memory = MappedMemory { mapping, size: 0, image: image.map_or_else(Weak::new, Arc::downgrade) };
-        if let Some(image) = image {
-            let base = memory.mapping.base;
-            // SAFETY: the range lies inside the reservation made above, which nobody else knows;
-            // `image.len` is at most the file's length, so that no access goes past its end.
-            unsafe {
-                rustix::mm::mmap(
-                    base as *mut _,
-                    image.len,
-                    ProtFlags::READ | ProtFlags::WRITE,
-                    MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
-                    image.file.as_fd(),
-                    0,
-                )?;
-            }
-            memory.size = image.len;
+        let image = start.map_or_else(Weak::new, |start| Arc::downgrade(&start.image));
+        let mut memory = MappedMemory { mapping, size: 0, image };
+        let Some(start) = start else {
+            memory.make_accessible(size)?;
+            return Ok(memory);
+        };
+        let (base, image) = (memory.mapping.base, &start.image);
+        // SAFETY: the range lies inside the reservation made above, which nobody else knows;
+        // `image.len` is the file's length, so that no access goes past its end.
+        unsafe { pages::put_file(base, image.len, &image.file, 0)? };
+        memory.size = image.len;
+        memory.make_accessible(size)?;
+        if start.layers.is_empty() {
             image.hot.populate(base, image.len);
         }
-        memory.make_accessible(size)?;
+        start.layers.iter().try_for_each(|layer| memory.lay(layer))?;
         Ok(memory)
+    }
+
+    /// Lays a session's pages over what is there.
+    fn lay(&mut self, layer: &Layer) -> std::io::Result<()> {
+        let base = self.mapping.base;
+        for (range, place) in layer.extents() {
+            if range.end > self.size {
+                return Err(std::io::Error::other("a layer is larger than its memory"));
+            }
+            if range.len() >= MAPPED {
+                // SAFETY: the range was just compared with the accessible size; layers are never truncated.
+                unsafe { pages::put_file(base + range.start, range.len(), layer.file(), *place)? };
+            } else {
+                let bytes = layer.bytes(*place, range.len());
+                // SAFETY: as above; nobody else knows this memory yet.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), (base + range.start) as *mut u8, bytes.len()) };
+            }
+        }
+        for range in layer.zeros() {
+            if range.end > self.size {
+                return Err(std::io::Error::other("a layer is larger than its memory"));
+            }
+            // SAFETY: as above.
+            unsafe {
+                if range.len() >= MAPPED {
+                    pages::put_zeros(base + range.start, range.len())?;
+                } else {
+                    std::ptr::write_bytes((base + range.start) as *mut u8, 0, range.len());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn make_accessible(&mut self, size: usize) -> std::io::Result<()> {

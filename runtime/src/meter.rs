@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::interrupt::Interrupt;
 use crate::{Clock, Limits, Mode};
 
 /// Fuel between two looks at the clocks: about 2 ms of work.
@@ -33,6 +34,12 @@ impl MemoryMeter {
     pub(crate) fn add(&mut self, bytes: usize) {
         self.held += bytes;
         self.peak = self.peak.max(self.held);
+    }
+
+    /// Begins a turn of a session.
+    pub(crate) fn begin(&mut self, limits: &Limits) {
+        let held = self.held;
+        *self = MemoryMeter { held, peak: held, ..MemoryMeter::new(limits) };
     }
 
     pub(crate) fn peak(&self) -> u64 {
@@ -84,8 +91,13 @@ pub(crate) struct Watch<'a, F, D> {
     pub(crate) clocks: &'a mut Clocks,
     pub(crate) cancel: Pin<&'a mut tokio_util::sync::WaitForCancellationFutureOwned>,
     pub(crate) deadline: Pin<&'a mut tokio::time::Sleep>,
+    /// Asked once the caller cancels: whether the guest gets the time to end by itself.
+    pub(crate) interrupt: Option<Interrupt>,
     /// Called after every poll: hands on what happened. True asks to stop.
     pub(crate) drain: D,
+    /// False at first: the guest has not been polled, the caller has not cancelled.
+    pub(crate) begun: bool,
+    pub(crate) cancelled: bool,
 }
 
 /// The clocks of a run.
@@ -141,9 +153,14 @@ impl<F: Future, D: FnMut() -> bool + Unpin> Future for Watch<'_, F, D> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.cancel.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(Stopped::Cancelled));
+        if this.cancelled || this.cancel.as_mut().poll(context).is_ready() {
+            this.cancelled = true;
+            // A guest that has not begun has nothing to interrupt.
+            if !this.begun || !this.interrupt.as_mut().is_some_and(|interrupt| interrupt.go_on(context)) {
+                return Poll::Ready(Err(Stopped::Cancelled));
+            }
         }
+        this.begun = true;
         let before = thread_cpu();
         let polled = this.guest.as_mut().poll(context);
         this.clocks.cpu += thread_cpu().saturating_sub(before);

@@ -24,7 +24,7 @@ pub(crate) struct Split {
 }
 
 /// Imports that a guest may have, besides WASI preview 1.
-const GLOVEBOX_IMPORTS: [&str; 2] = ["event", "call"];
+pub(crate) const GLOVEBOX_IMPORTS: [&str; 2] = ["event", "call"];
 /// Exports that a reactor must have.
 const REACTOR_EXPORTS: [&str; 4] = ["memory", "gb_warm", "gb_alloc", "gb_turn"];
 
@@ -122,11 +122,11 @@ pub(crate) fn split(wasm: &[u8]) -> Result<Split, String> {
     Ok(Split { code: module.finish(), data, memory_min })
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     format!("malformed module: {error}")
 }
 
-fn active_segment(segment: &wasmparser::Data<'_>) -> Result<(usize, Vec<u8>), String> {
+pub(crate) fn active_segment(segment: &wasmparser::Data<'_>) -> Result<(usize, Vec<u8>), String> {
     let DataKind::Active { memory_index: 0, offset_expr } = &segment.kind else {
         return Err("it has a passive data segment, which is state outside its memory".into());
     };

@@ -28,7 +28,7 @@ impl Mount {
 }
 
 /// Descriptor of the first preopened directory; 0 to 2 are the standard streams.
-const FIRST_PREOPEN: u32 = 3;
+pub(crate) const FIRST_PREOPEN: u32 = 3;
 
 /// Hands the directories to a guest, in order. Returns the descriptor of the one at `guest_path`.
 pub(crate) fn preopen(wasi: &mut WasiCtxBuilder, mounts: &[Mount], guest_path: &str) -> Result<u32, RunError> {

@@ -12,19 +12,20 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 
-use crate::artifact::{Before, hex};
+use crate::artifact::hex;
 use crate::cache::{self, Draft};
-use crate::guest::{Guest, Setup, Turn};
-use crate::image::{ImageSource, Keys, Manifest, Unpack, open_parts};
-use crate::memory::HotPages;
+use crate::guest::{Guest, Setup, Surroundings, Turn};
+use crate::image::{ImageSource, Keys, Kind, Manifest, Unpack, open_parts};
+use crate::memory::{HotPages, Start};
+use crate::module::{self, Split};
 use crate::mount::{Access, Mount};
 use crate::stdio::Voice;
-use crate::{Limits, Mode, RunError, module};
+use crate::{Limits, Mode, RunError, command};
 
 /// Compiled code.
 pub(crate) const CODE: &str = "code.cwasm";
 /// Memory before the warm-up: the module's data.
-const INITIAL: &str = "initial.img";
+pub(crate) const INITIAL: &str = "initial.img";
 /// Memory after the warm-up.
 pub(crate) const MEMORY: &str = "memory.img";
 /// Pages of the memory that nearly every run touches.
@@ -55,8 +56,9 @@ pub(crate) fn prepare(
     cache_dir: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), RunError> {
+    let steps = if manifest.kind == Kind::Reactor { 4 } else { 3 };
     let mut say = |step, message: &str| {
-        progress(Progress { image: manifest.name.clone(), step, steps: 4, message: message.into() });
+        progress(Progress { image: manifest.name.clone(), step, steps, message: message.into() });
     };
     let (code, image) = (keys.code_dir(cache_dir), keys.image_dir(cache_dir));
     let _lock = cache::lock(cache_dir, &manifest.name)?;
@@ -77,11 +79,32 @@ pub(crate) fn prepare(
     say(3, "unpacking its library");
     let draft = Draft::new(&image)?;
     unpack_mounts(manifest, source, draft.dir())?;
+    if manifest.kind == Kind::Command {
+        // Starts from its beginning each time: the memory before that is beside its code.
+        command_fits(engine, manifest, &code, stamp.memory_min)?;
+        return draft.publish(stamp.memory_min);
+    }
     say(4, "warming it up");
     let room = Room::new(manifest, draft.dir(), cache_dir)?;
     warm_up(engine, manifest, &code, stamp.memory_min, &draft, &room)?;
     find_hot_pages(engine, manifest, &code, stamp.memory_min, &draft, &room)?;
     draft.publish(stamp.memory_min)
+}
+
+/// Looks whether a command's imports and its entry have the types that they should have: only compiled code tells.
+fn command_fits(engine: &Engine, manifest: &Manifest, code: &Path, memory_min: usize) -> Result<(), RunError> {
+    let parts = open_parts(engine, &code.join(CODE), &code.join(INITIAL), memory_min, HotPages::default());
+    let (pre, _) = parts.map_err(|error| RunError::image(&manifest.name, error.to_string()))?;
+    for name in [command::START, command::INITIALIZE] {
+        let export = pre.module().get_export(name);
+        if let Some(function) = export.as_ref().and_then(|export| export.func())
+            && (function.params().len(), function.results().len()) != (0, 0)
+        {
+            let reason = format!("its function `{name}` takes or gives values, which the entry of a command does not");
+            return Err(RunError::image(&manifest.name, reason));
+        }
+    }
+    Ok(())
 }
 
 /// The directory that guests see as `/dev`: an empty file named `null`, made special by [`crate::wasi`].
@@ -123,10 +146,15 @@ fn verified(manifest: &Manifest, source: &ImageSource, file: &str, sha256: Optio
 fn unpack_module(manifest: &Manifest, source: &ImageSource) -> Result<Vec<u8>, RunError> {
     let file = &manifest.module.file;
     let packed = verified(manifest, source, file, manifest.module.sha256.as_deref())?;
-    let mut wasm = Vec::new();
-    let unpacked =
-        zstd::Decoder::new(packed.as_slice()).and_then(|decoder| decoder.take(MAX_WASM).read_to_end(&mut wasm));
-    unpacked.map_err(RunError::io("failed to unpack", file))?;
+    let wasm = if file.ends_with(".zst") {
+        let mut wasm = Vec::new();
+        let unpacked =
+            zstd::Decoder::new(packed.as_slice()).and_then(|decoder| decoder.take(MAX_WASM).read_to_end(&mut wasm));
+        unpacked.map_err(RunError::io("failed to unpack", file))?;
+        wasm
+    } else {
+        packed
+    };
     let found = hex(&Sha256::digest(&wasm));
     match &manifest.module.wasm_sha256 {
         Some(expected) if *expected != found => Err(RunError::image(
@@ -137,8 +165,25 @@ fn unpack_module(manifest: &Manifest, source: &ImageSource) -> Result<Vec<u8>, R
     }
 }
 
+fn split(manifest: &Manifest, wasm: &[u8]) -> Result<Split, RunError> {
+    let split = match manifest.kind {
+        Kind::Reactor => module::split(wasm),
+        Kind::Command => command::split(wasm),
+    };
+    split.map_err(|reason| RunError::image(&manifest.name, reason))
+}
+
+/// Looks whether an image could be prepared, without compiling it.
+pub(crate) fn check(manifest: &Manifest, source: &ImageSource) -> Result<(), RunError> {
+    for file in manifest.mounts.iter().flat_map(|mount| &mount.files) {
+        verified(manifest, source, &file.file, Some(&file.sha256))?;
+    }
+    split(manifest, &unpack_module(manifest, source)?)?;
+    Ok(())
+}
+
 fn compile(engine: &Engine, manifest: &Manifest, wasm: &[u8], place: &Path) -> Result<(), RunError> {
-    let split = module::split(wasm).map_err(|reason| RunError::image(&manifest.name, reason))?;
+    let split = split(manifest, wasm)?;
     let code = engine.precompile_module(&split.code).map_err(RunError::engine("failed to compile a guest"))?;
     let draft = Draft::new(place)?;
     let path = draft.dir().join(CODE);
@@ -200,19 +245,22 @@ impl Room {
         })
     }
 
-    fn setup<'a>(&'a self, manifest: &'a Manifest, voice: &Voice, before: &'a Before) -> Setup<'a> {
+    fn setup<'a>(&'a self, manifest: &'a Manifest, voice: &Voice) -> Setup<'a> {
         Setup {
+            kind: Kind::Reactor,
             mounts: &self.mounts,
             env: manifest.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             args: vec![],
-            stdin: String::new(),
             limits: &self.limits,
-            // The same image on every machine: replay depends on it.
             mode: Mode::Deterministic,
-            seed: Some(0),
             voice: voice.clone(),
-            before,
+            clock_ns: 0,
         }
+    }
+
+    /// The same image on every machine: replay depends on it.
+    fn surroundings(&self, random_seed: Option<u64>) -> Surroundings<'_> {
+        Surroundings { limits: &self.limits, mode: Mode::Deterministic, random_seed, stdin: "", present: (0, 0) }
     }
 }
 
@@ -226,14 +274,16 @@ fn warm_up(
     room: &Room,
 ) -> Result<(), RunError> {
     let (pre, initial) = open_parts(engine, &code.join(CODE), &code.join(INITIAL), memory_min, HotPages::default())?;
-    let (voice, before) = (Voice::new(&room.limits), Before::default());
+    let voice = Voice::new(&room.limits);
     let failed = |reason: String| {
         let spoken = voice.lock();
         let said = format!("{}{}", spoken.stdout, spoken.stderr);
         RunError::image(&manifest.name, format!("its warm-up failed: {reason}\n{}", said.trim()))
     };
     room.runtime.block_on(async {
-        let mut guest = Guest::new(&pre, &initial, room.setup(manifest, &voice, &before)).await?;
+        let start = Start { image: initial, layers: Vec::new() };
+        let mut guest = Guest::new(&pre, &start, room.setup(manifest, &voice)).await?;
+        guest.begin(&room.surroundings(Some(0)))?;
         let rest = guest.stack_pointer();
         match tokio::time::timeout(WARM_UP, guest.warm()).await {
             Ok(Ok(0)) => {}
@@ -259,13 +309,17 @@ fn find_hot_pages(
     room: &Room,
 ) -> Result<(), RunError> {
     let (pre, warm) = open_parts(engine, &code.join(CODE), &draft.dir().join(MEMORY), memory_min, HotPages::default())?;
-    let (voice, before) = (Voice::new(&room.limits), Before::default());
+    let voice = Voice::new(&room.limits);
     room.runtime.block_on(async {
-        let mut guest = Guest::new(&pre, &warm, room.setup(manifest, &voice, &before)).await?;
+        let start = Start { image: warm, layers: Vec::new() };
+        let mut guest = Guest::new(&pre, &start, room.setup(manifest, &voice)).await?;
+        guest.begin(&room.surroundings(Some(0)))?;
         let turn = Turn {
             source: "print()",
             filename: &manifest.filename,
             argv: vec![&manifest.filename],
+            env: Default::default(),
+            fresh: false,
             cwd: crate::run::WORKSPACE,
             // As most runs: seeded by the host's entropy.
             seed: None,

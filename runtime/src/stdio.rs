@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::{EventBody, Limits};
 
@@ -45,19 +45,12 @@ pub(crate) struct Spoken {
 
 impl Voice {
     pub(crate) fn new(limits: &Limits) -> Voice {
-        Voice(Arc::new(Mutex::new(Spoken {
-            output_limit: limits.output_kib.saturating_mul(1024),
-            display_limit: limits.display_kib.saturating_mul(1024),
-            output_bytes: 0,
-            display_bytes: 0,
-            truncated: false,
-            partial: [Vec::new(), Vec::new()],
-            stdout: String::new(),
-            stderr: String::new(),
-            pending: Vec::new(),
-            error: None,
-            warnings: Vec::new(),
-        })))
+        Voice(Arc::new(Mutex::new(Spoken::new(limits))))
+    }
+
+    /// Forgets what was said: a new turn begins.
+    pub(crate) fn begin(&self, limits: &Limits) {
+        *self.lock() = Spoken::new(limits);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Spoken> {
@@ -71,6 +64,22 @@ impl Voice {
 }
 
 impl Spoken {
+    fn new(limits: &Limits) -> Spoken {
+        Spoken {
+            output_limit: limits.output_kib.saturating_mul(1024),
+            display_limit: limits.display_kib.saturating_mul(1024),
+            output_bytes: 0,
+            display_bytes: 0,
+            truncated: false,
+            partial: [Vec::new(), Vec::new()],
+            stdout: String::new(),
+            stderr: String::new(),
+            pending: Vec::new(),
+            error: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Takes what happened since the last call.
     pub(crate) fn take_pending(&mut self) -> Vec<EventBody> {
         std::mem::take(&mut self.pending)
@@ -150,6 +159,11 @@ impl Spoken {
                 self.say(channel, text);
             }
         }
+    }
+
+    /// Says something in the guest's place, on its standard error.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.say(Channel::Stderr, format!("{text}\n"));
     }
 
     fn say(&mut self, channel: Channel, text: String) {
@@ -232,6 +246,50 @@ impl OutputStream for Stream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         Ok(64 * 1024)
+    }
+}
+
+/// What a guest reads from standard input, given anew for each turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Input(Arc<Mutex<Bytes>>);
+
+impl Input {
+    /// Replaces what has not been read yet.
+    pub(crate) fn set(&self, text: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Bytes::copy_from_slice(text.as_bytes());
+    }
+}
+
+impl IsTerminal for Input {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdinStream for Input {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncRead + Send + Sync> {
+        // Only preview 2 and 3 take this way; guests are preview 1.
+        Box::new(tokio::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Input {
+    async fn ready(&mut self) {}
+}
+
+impl InputStream for Input {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.is_empty() {
+            return Err(StreamError::Closed);
+        }
+        let size = size.min(left.len());
+        Ok(left.split_to(size))
     }
 }
 

@@ -6,9 +6,13 @@
 //! two names escapes the ledger). Everything else goes through unchanged.
 //! See `docs/decisions/0003-wasi.md`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::types::{self, Errno, Error};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as Wasi;
@@ -16,11 +20,12 @@ use wiggle::{GuestMemory, GuestPtr};
 
 use crate::Mode;
 use crate::clock::GuestClock;
+use crate::layer::OpenFile;
 use crate::ledger::{FileId, Ledger, Refused};
 
 /// A guest's WASI state.
 pub(crate) struct GuestWasi {
-    inner: WasiP1Ctx,
+    pub(crate) inner: WasiP1Ctx,
     pub(crate) ledger: Ledger,
     pub(crate) clock: GuestClock,
     mode: Mode,
@@ -29,14 +34,23 @@ pub(crate) struct GuestWasi {
     /// The preopened `/dev`, in which `null` is the null device.
     dev: u32,
     /// Open handles of the null device.
-    null: HashSet<u32>,
+    pub(crate) null: HashSet<u32>,
     /// Handles opened for appending.
     append: HashSet<u32>,
     /// Directory listings in use, by handle.
     listings: HashMap<u32, Vec<Entry>>,
-    /// Inode numbers by first sight: the machine's own would differ between replays.
+    /// Inode numbers by first sight in a turn: the machine's own would differ between replays.
     inodes: HashMap<u64, u64>,
+    /// Guest paths of the preopened directories, in the order of their descriptors.
+    pub(crate) preopens: Vec<String>,
+    /// What is open, so that a session that sleeps can open it again.
+    pub(crate) open: BTreeMap<u32, OpenFile>,
+    /// Where random bytes come from; `None`: the system.
+    random: Option<StdRng>,
 }
+
+/// Most random bytes that a guest gets at once.
+const MAX_RANDOM: u32 = 1 << 20;
 
 struct Entry {
     inode: u64,
@@ -49,11 +63,18 @@ const FILE_TIME_NS: u64 = 1_704_067_200_000_000_000;
 
 impl GuestWasi {
     /// `dev` is the descriptor of the preopened `/dev`.
-    pub(crate) fn new(inner: WasiP1Ctx, ledger: Ledger, mode: Mode, dev: u32) -> GuestWasi {
+    pub(crate) fn new(
+        inner: WasiP1Ctx,
+        ledger: Ledger,
+        clock: GuestClock,
+        mode: Mode,
+        dev: u32,
+        preopens: Vec<String>,
+    ) -> GuestWasi {
         GuestWasi {
             inner,
             ledger,
-            clock: GuestClock::new(mode),
+            clock,
             mode,
             fuel_seen: 0,
             dev,
@@ -61,7 +82,20 @@ impl GuestWasi {
             append: HashSet::new(),
             listings: HashMap::new(),
             inodes: HashMap::new(),
+            preopens,
+            open: BTreeMap::new(),
+            random: None,
         }
+    }
+
+    /// Begins a turn; `fuel_used` was spent in the last one.
+    pub(crate) fn begin(&mut self, mode: Mode, random_seed: Option<u64>, fuel_used: u64) {
+        self.clock.begin(mode, fuel_used);
+        self.mode = mode;
+        self.fuel_seen = 0;
+        self.inodes.clear();
+        self.listings.clear();
+        self.random = random_seed.map(StdRng::seed_from_u64);
     }
 
     /// What a guest sees of a file's facts.
@@ -133,8 +167,9 @@ impl GuestWasi {
     }
 
     /// Ends the bookkeeping of a closed handle.
-    fn forget(&mut self, fd: u32) {
+    pub(crate) fn forget(&mut self, fd: u32) {
         self.ledger.closed(fd);
+        self.open.remove(&fd);
         self.null.remove(&fd);
         self.append.remove(&fd);
         self.listings.remove(&fd);
@@ -223,7 +258,6 @@ impl Wasi for GuestWasi {
         fd_tell(fd: types::Fd) -> types::Filesize;
         proc_raise(signal: types::Signal) -> ();
         sched_yield() -> ();
-        random_get(buf: GuestPtr<u8>, len: types::Size) -> ();
         sock_accept(fd: types::Fd, flags: types::Fdflags) -> types::Fd;
         sock_recv(fd: types::Fd, data: types::IovecArray, flags: types::Riflags) -> (types::Size, types::Roflags);
         sock_send(fd: types::Fd, data: types::CiovecArray, flags: types::Siflags) -> types::Size;
@@ -234,8 +268,9 @@ impl Wasi for GuestWasi {
         self.inner.set_hostcall_fuel(fuel);
     }
 
-    fn proc_exit(&mut self, memory: &mut GuestMemory<'_>, status: types::Exitcode) -> wasmtime::Error {
-        Wasi::proc_exit(&mut self.inner, memory, status)
+    /// With any code: the library makes a crash of those from 126 on, which interpreters do use.
+    fn proc_exit(&mut self, _memory: &mut GuestMemory<'_>, status: types::Exitcode) -> wasmtime::Error {
+        I32Exit(status.cast_signed()).into()
     }
 
     fn clock_time_get(
@@ -251,6 +286,19 @@ impl Wasi for GuestWasi {
         }
     }
 
+    fn random_get(&mut self, memory: &mut GuestMemory<'_>, buf: GuestPtr<u8>, len: types::Size) -> Result<(), Error> {
+        if len > MAX_RANDOM {
+            return Err(Errno::Inval.into());
+        }
+        let mut bytes = vec![0; len as usize];
+        match &mut self.random {
+            Some(random) => random.fill_bytes(&mut bytes),
+            None => rand::rng().fill_bytes(&mut bytes),
+        }
+        memory.copy_from_slice(&bytes, buf.as_array(len))?;
+        Ok(())
+    }
+
     fn fd_fdstat_set_flags(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -258,6 +306,9 @@ impl Wasi for GuestWasi {
         flags: types::Fdflags,
     ) -> Result<(), Error> {
         Wasi::fd_fdstat_set_flags(&mut self.inner, memory, fd, flags)?;
+        if let Some(file) = self.open.get_mut(&fd.into()) {
+            file.flags = flags.bits();
+        }
         if flags.contains(types::Fdflags::APPEND) {
             self.append.insert(fd.into());
         } else {
@@ -285,6 +336,13 @@ impl Wasi for GuestWasi {
         }
         let (null, append) = (self.null.remove(&from), self.append.remove(&from));
         self.ledger.renumbered(from, to);
+        match self.open.remove(&from) {
+            Some(mut file) => {
+                file.fd = to;
+                self.open.insert(to, file);
+            }
+            None => drop(self.open.remove(&to)),
+        }
         for (set, there) in [(&mut self.null, null), (&mut self.append, append)] {
             if there {
                 set.insert(to);
@@ -453,6 +511,7 @@ impl Wasi for GuestWasi {
         flags: types::Fdflags,
     ) -> Result<types::Fd, Error> {
         self.ledger.check_handle().map_err(errno)?;
+        let record = self.record(memory, dir, path, open, rights, flags)?;
         if u32::from(dir) == self.dev && memory.as_cow_str(path)?.as_ref() == "null" {
             let none = types::Fdflags::empty();
             let read = types::Rights::FD_READ;
@@ -461,6 +520,7 @@ impl Wasi for GuestWasi {
                     .await?;
             self.null.insert(fd.into());
             self.ledger.opened(fd.into(), None);
+            self.remember(fd, record);
             return Ok(fd);
         }
         let creates = open.contains(types::Oflags::CREAT);
@@ -484,6 +544,7 @@ impl Wasi for GuestWasi {
             }
         }
         self.ledger.opened(fd.into(), file);
+        self.remember(fd, record);
         if flags.contains(types::Fdflags::APPEND) {
             self.append.insert(fd.into());
         }
@@ -511,7 +572,13 @@ impl Wasi for GuestWasi {
     ) -> Result<(), Error> {
         let source = self.stat(memory, from, types::Lookupflags::empty(), from_path).await;
         let replaced = self.stat(memory, to, types::Lookupflags::empty(), to_path).await;
+        let none = types::Rights::empty();
+        let name = |wasi: &Self, dir, path| {
+            wasi.record(memory, dir, path, types::Oflags::empty(), none, types::Fdflags::empty()).map(|file| file.path)
+        };
+        let names = (name(self, from, from_path)?, name(self, to, to_path)?);
         Wasi::path_rename(&mut self.inner, memory, from, from_path, to, to_path).await?;
+        self.renamed(&names.0, &names.1);
         if let Some(replaced) = replaced.filter(|replaced| source.is_none_or(|source| id(&source) != id(replaced))) {
             self.ledger.unlinked(only_name(&replaced));
         }
@@ -579,6 +646,9 @@ impl Wasi for GuestWasi {
         if ready.is_empty() {
             let Some((wait, event)) = first else { return Err(Errno::Inval.into()) };
             self.clock.sleep(Duration::from_nanos(wait)).await;
+            if let (Some(words), GuestMemory::Unshared(bytes)) = (self.clock.wish.take(), &mut *memory) {
+                words.write(bytes);
+            }
             ready.push(event);
         }
         let places = events.as_array(count);
