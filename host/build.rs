@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-const IMAGES: [&str; 2] = ["python", "rustpython"];
+const IMAGES: [&str; 3] = ["python", "rustpython", "javascript"];
 
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-images");

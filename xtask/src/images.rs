@@ -7,14 +7,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::{call, cargo, root, step, target_dir};
+use crate::{call, cargo, javascript, root, step, target_dir};
 
 /// Level at which modules are compressed: slow once, small for ever.
-const ZSTD_LEVEL: i32 = 19;
+pub(crate) const ZSTD_LEVEL: i32 = 19;
 
-/// Compares the artifacts that are checked in with the hashes in their `image.toml`.
+/// Images whose artifacts are checked in.
+const CHECKED_IN: [&str; 2] = ["python", "javascript"];
+
+/// Compares the artifacts that are checked in with the hashes in their `image.toml`, and what the JavaScript image is
+/// built from with its lock.
 pub(crate) fn verify() -> Result<()> {
-    let dir = root().join("guest-images/python");
+    CHECKED_IN.into_iter().try_for_each(verify_artifacts)?;
+    javascript::verify()
+}
+
+fn verify_artifacts(image: &str) -> Result<()> {
+    let dir = root().join("guest-images").join(image);
     let path = dir.join("image.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
     let manifest: toml::Table = text.parse().with_context(|| format!("{}", path.display()))?;
@@ -27,10 +36,10 @@ pub(crate) fn verify() -> Result<()> {
             bail!("{}: a file without name or sha256", path.display());
         };
         let found = sha256(&dir.join(file)).with_context(|| {
-            format!("guest artifact guest-images/python/{file} is missing; restore it with git checkout")
+            format!("guest artifact guest-images/{image}/{file} is missing; restore it with git checkout")
         })?;
         if found != expected {
-            bail!("guest-images/python/{file} has sha256 {found}, expected {expected}; restore it with git checkout");
+            bail!("guest-images/{image}/{file} has sha256 {found}, expected {expected}; restore it with git checkout");
         }
     }
     Ok(())
@@ -40,8 +49,9 @@ pub(crate) fn verify() -> Result<()> {
 pub(crate) fn build(name: &str) -> Result<()> {
     match name {
         "rustpython" => rustpython(),
+        "javascript" => javascript::build(),
         "python" => call(std::process::Command::new("bash").arg(root().join("guest-images/python/recipe/build.sh"))),
-        _ => bail!("unknown image `{name}` (there are: python, rustpython)"),
+        _ => bail!("unknown image `{name}` (there are: python, rustpython, javascript)"),
     }
 }
 
@@ -95,7 +105,7 @@ fn source_digest(dir: &Path) -> Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-fn list(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn list(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("failed to list {}", dir.display()))? {
         let path = entry?.path();
         if path.is_dir() { list(&path, files)? } else { files.push(path) }
@@ -103,11 +113,11 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn sha256(path: &Path) -> Result<String> {
+pub(crate) fn sha256(path: &Path) -> Result<String> {
     Ok(hex(&Sha256::digest(fs::read(path)?)))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -1,6 +1,8 @@
 //! The project's commands: `cargo xtask run` and `cargo xtask test`, and what they are made of.
 
+mod bench;
 mod images;
+mod javascript;
 mod machine;
 mod verify;
 
@@ -12,9 +14,8 @@ use anyhow::{Context, Result, bail};
 const HELP: &str = "\
 cargo xtask run [-- ARGS…]        set everything up, then `glovebox serve`, or `glovebox ARGS…`
 cargo xtask test                  everything that must pass, from a clean clone
-cargo xtask image build NAME      build a guest image (rustpython; python prints its recipe's state)
+cargo xtask image build NAME      build a guest image (rustpython, javascript; python prints its recipe's state)
 cargo xtask image verify          compare the guest artifacts with their hashes
-cargo xtask bench [-- ARGS…]      criterion benches
 ";
 
 fn main() -> ExitCode {
@@ -35,9 +36,9 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         ["test"] => verify::test().map(|()| ExitCode::SUCCESS),
         ["image", "build", name] => images::build(name).map(|()| ExitCode::SUCCESS),
         ["image", "verify"] => images::verify().map(|()| ExitCode::SUCCESS),
-        ["bench", rest @ ..] => bench(rest.strip_prefix(&["--"]).unwrap_or(rest)),
+        ["bench", rest @ ..] => bench::bench(rest),
         _ => {
-            print!("{HELP}");
+            print!("{HELP}{}", bench::HELP);
             Ok(if args.is_empty() || args == ["help"] { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
     }
@@ -55,15 +56,6 @@ fn run(args: &[&str]) -> Result<ExitCode> {
     call(Command::new(binary()).args(["image", "prepare"]))?;
     let status = Command::new(binary()).args(args).status().context("failed to start glovebox")?;
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
-}
-
-fn bench(args: &[&str]) -> Result<ExitCode> {
-    machine::check(machine::FOR_RUNNING)?;
-    images::verify()?;
-    images::build("rustpython")?;
-    call(cargo().args(["build", "--release", "--package", "glovebox"]))?;
-    call(cargo().args(["bench", "--package", "glovebox-benches", "--"]).args(args))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The repository.
