@@ -1,11 +1,12 @@
 //! App: everything that the handlers share, and [`Backend`], the one door to workers, images and models.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cap_std::fs::Dir;
-use glovebox_runtime::{Event, Job, Outcome, Policies, Policy, RunError};
+use glovebox_runtime::{Event, Job, LayerError, Outcome, Policies, Policy, RunError};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -14,10 +15,12 @@ use crate::config::Config;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
-use crate::live::{Live, Queue, Registry, Turns};
+use crate::live::{Live, Locks, Queue, Registry, Turns};
 pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
 use crate::storage::Storage;
+use crate::turns::Known;
+pub use crate::workers::{Kept, Turn, Turned};
 
 /// What runs programs and answers questions. The tests have one that needs no sandbox.
 #[async_trait]
@@ -29,6 +32,25 @@ pub trait Backend: Send + Sync {
         on_event: &mut (dyn FnMut(Event) + Send),
         cancel: &CancellationToken,
     ) -> Result<Outcome, RunError>;
+
+    /// Takes a session's turn and waits for its end.
+    async fn turn(
+        &self,
+        turn: Turn,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Turned, RunError>;
+
+    /// Drops a session's live instance, if it has one. Its files stay.
+    async fn forget(&self, session: &str);
+
+    /// Whether a session has a live instance.
+    fn is_live(&self, session: &str) -> bool;
+
+    /// Rewrites a layer compressed and gives its new size in bytes. Blocks.
+    fn compress(&self, layer: &Path) -> Result<u64, LayerError> {
+        glovebox_runtime::compress_layer(layer)
+    }
 
     /// Answers a question.
     async fn answer(
@@ -61,6 +83,9 @@ pub struct ImageInfo {
     pub version: String,
     /// Of its programs.
     pub language: String,
+    /// `reactor`: takes turns in sessions; `command`: runs one program at a time and has no sessions.
+    #[schema(value_type = String)]
+    pub kind: glovebox_runtime::Kind,
     /// One sentence.
     pub summary: String,
     /// Packages by name, with their versions.
@@ -106,6 +131,10 @@ pub struct App {
     pub ask_queue: Queue,
     /// One turn at a time in each session.
     pub turns: Turns,
+    /// Held while uploads are put into a session's workspace, or its files taken down or put back.
+    pub files: Locks,
+    /// What is known of the files of sessions in use.
+    pub known: Known,
 }
 
 /// The state of the router.
@@ -127,6 +156,8 @@ impl App {
             queue,
             ask_queue,
             turns: Turns::default(),
+            files: Locks::default(),
+            known: Known::default(),
         })
     }
 

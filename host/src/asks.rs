@@ -1,24 +1,31 @@
-//! Asks: questions in a session, answered by the engine in the session's workspace.
+//! Asks: questions in a session, answered by the engine in the session's workspace and live interpreter.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use glovebox_runtime::Outcome;
-use serde_json::json;
+use async_trait::async_trait;
+use glovebox_runtime::{Event, Job, Outcome, RunError};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppState};
-use crate::engine::{Answer, AnswerEvent, Ask, Exchange, TokenUsage};
+use crate::app::{App, AppState, Kept, Turn, Turned};
+use crate::engine::{Answer, AnswerEvent, Ask, Exchange, Interpreter, TokenUsage};
 use crate::error::{Code, Error, Result, shorten};
-use crate::files::Workspace;
 use crate::journal::Journal;
-use crate::live::{Live, Record, Ticket};
-use crate::runs::{blocking, collect};
-use crate::storage::{AskRecord, RunRecord, SessionRecord, Status, new_id, now};
+use crate::live::{Doing, Live, Record, Taken, Ticket};
+use crate::runs::start_of;
+use crate::storage::{AskRecord, CheckpointRecord, RunRecord, SessionRecord, Status, new_id, now};
 use crate::tenants::Tenant;
+use crate::turns::{self, Over};
 
 /// Earlier questions that the model is told of.
 const HISTORY: usize = 10;
+/// Programs of the user's own that are looked through for those that led to the present state.
+const RECENT: i64 = 50;
 /// Bytes that a question may have.
 const QUESTION_BYTES: usize = 20_000;
 /// Bytes of a session's title that is made of its first question.
@@ -28,7 +35,8 @@ const TITLE_BYTES: usize = 80;
 ///
 /// # Errors
 ///
-/// An empty or endless question, an unknown model, an image that is not ready, busy.
+/// An empty or endless question, an unknown model, an image that is not ready, busy; a session that is busy, has ended
+/// or may take no more turns.
 pub async fn start(
     app: &AppState,
     tenant: &Tenant,
@@ -56,12 +64,17 @@ pub async fn start(
             format!("unknown model `{}` (there are: {known})", shorten(name, 80)),
         ));
     }
+    let id = new_id("ask");
+    let taken = app.turns.take(&session.id, Doing::Ask(id.clone())).await?;
+    // What was read before it was ours may have changed.
+    let session = app.storage.session(tenant, &session.id).await?;
+    turns::check(app, tenant, &session).await?;
     let policy = app.policy(&session.policy)?;
     let image = app.ready_image(&session.image, policy)?;
     let ticket = app.ask_queue.join()?;
     let default = || models.iter().find(|model| model.default).map(|model| model.name.clone());
     let record = AskRecord {
-        id: new_id("ask"),
+        id,
         session_id: session.id.clone(),
         status: Status::Queued,
         question: question.to_owned(),
@@ -80,6 +93,7 @@ pub async fn start(
         question: question.to_owned(),
         workspace: app.storage.workspaces().join(&session.id),
         history: Vec::new(),
+        interpreter: None,
         image: session.image.clone(),
         limits: policy.limits.clone(),
         packages: image.packages,
@@ -94,14 +108,20 @@ pub async fn start(
     live.journal.push("accepted", &json!({ "id": record.id }));
     app.live.add(&live);
     app.metrics.waiting.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(go(app.clone(), live.clone(), record, session, ask, ticket));
+    tokio::spawn(go(app.clone(), live.clone(), record, (session, taken), ask, ticket));
     Ok(live)
 }
 
 /// The whole life of a question.
-async fn go(app: AppState, live: Arc<Live>, mut record: AskRecord, session: SessionRecord, ask: Ask, ticket: Ticket) {
+async fn go(
+    app: AppState,
+    live: Arc<Live>,
+    mut record: AskRecord,
+    (session, taken): (SessionRecord, Taken),
+    ask: Ask,
+    ticket: Ticket,
+) {
     let began = Instant::now();
-    let turn = app.turns.take(&session.id).await;
     let slot = ticket.wait(&live.cancel).await;
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
@@ -110,51 +130,184 @@ async fn go(app: AppState, live: Arc<Live>, mut record: AskRecord, session: Sess
         answer(&app, &live, &session, ask, &mut record).await
     } else {
         record.explanation = "The question was cancelled before it was looked at.".into();
-        Ok(())
+        Ok(Written::No)
     };
     drop((slot, ticket));
 
-    record.finished_at = Some(now());
-    record.status = Status::Done;
     if let Err(error) = &result {
         fail(&mut record, error);
     }
-    let events = live.journal.snapshot();
-    if let Err(error) = app.storage.finish_ask(&live.tenant, &record, &events).await {
-        fail(&mut record, &error);
-        let _ = app.storage.save_ask(&live.tenant, &record).await;
+    if !matches!(result, Ok(Written::Yes)) {
+        record.finished_at = Some(now());
+        if result.is_ok() {
+            record.status = Status::Done;
+        }
+        let events = live.journal.snapshot();
+        if let Err(error) = app.storage.finish_ask(&live.tenant, &record, &events).await {
+            fail(&mut record, &error);
+            let _ = app.storage.save_ask(&live.tenant, &record).await;
+        }
     }
     app.metrics.ask(record.error_code.as_deref().unwrap_or("done"), began.elapsed());
     app.metrics.running.fetch_sub(1, Ordering::Relaxed);
-    drop(turn);
+    drop(taken);
     app.live.remove(&live.id);
     live.journal.close();
 }
 
-async fn answer(app: &App, live: &Live, session: &SessionRecord, ask: Ask, record: &mut AskRecord) -> Result<()> {
-    let path = ask.workspace.clone();
-    let workspace = blocking(move || Workspace::open(&path)).await?;
-    let limit = ask.limits.artifact_mib << 20;
-    let ask = Ask { history: history(app, &live.tenant, &session.id, &record.id).await?, ..ask };
+/// Whether an answer was written down together with the checkpoint of its program.
+enum Written {
+    Yes,
+    No,
+}
+
+async fn answer(
+    app: &AppState,
+    live: &Live,
+    session: &SessionRecord,
+    ask: Ask,
+    record: &mut AskRecord,
+) -> Result<Written> {
+    let tenant = &live.tenant;
+    let (workspace, limit) = (ask.workspace.clone(), ask.limits.artifact_mib << 20);
+    let ready = turns::ready(app, tenant, session).await?;
+    let history = history(app, tenant, session, &record.id).await?;
+    let start = start_of(app, tenant, &ready.head).await?;
+    let interpreter = Arc::new(InSession {
+        app: app.clone(),
+        tenant: tenant.clone(),
+        head: ready.head.clone(),
+        layers: ready.layers.clone(),
+        scratch: ready.scratch.clone(),
+        last: Mutex::default(),
+        failure: Mutex::default(),
+    });
+    let ask = Ask { history, interpreter: Some(interpreter.clone()), ..ask };
     let mut on_event = |event: AnswerEvent| note(&live.journal, event);
-    let Answer { explanation, program, outcome, suggestions, attempts, usage, model } =
-        app.backend.answer(ask, &mut on_event, &live.cancel).await?;
-    if let Some(mut outcome) = outcome {
-        let left = collect(app, workspace, &mut outcome, limit).await?;
-        let run = run_of(session, record, program.clone(), outcome);
-        app.storage.finish_run(&live.tenant, run, left, &[]).await?;
-    }
+    let answered = app.backend.answer(ask, &mut on_event, &live.cancel).await;
+    let Last { save, kept } = lock(&interpreter.last).take().unwrap_or_default();
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(error) => {
+            if let Some(save) = save {
+                turns::discard(save).await;
+                turns::abandon(app, tenant, ready).await;
+            } else {
+                ready.unused(app, tenant);
+            }
+            return Err(lock(&interpreter.failure).take().unwrap_or(error));
+        }
+    };
+    let Answer { explanation, program, outcome, suggestions, attempts, usage, model } = answer;
     record.explanation = explanation;
     record.program = program;
     record.suggestions = suggestions;
     record.attempts = attempts;
     record.usage = usage;
     record.model = model;
-    Ok(())
+    let Some(mut outcome) = outcome else {
+        ready.unused(app, tenant);
+        return Ok(Written::No);
+    };
+    let mut run = run_of(session, record, &outcome, start);
+    match kept {
+        Some(kept) => {
+            record.finished_at = Some(now());
+            record.status = Status::Done;
+            let said = live.journal.snapshot();
+            let over = Over { run: &mut run, outcome, kept, events: Vec::new(), ask: Some((record, said)) };
+            turns::keep(app, tenant, ready, over).await?;
+            Ok(Written::Yes)
+        }
+        None => {
+            if let Some(save) = save {
+                turns::discard(save).await;
+            }
+            let left = turns::undo(app, tenant, ready, &workspace, &mut outcome, limit).await;
+            turns::tell(&live.journal, &outcome);
+            run.undone = true;
+            run.outcome = Some(outcome);
+            app.storage.finish_run(tenant, run, left, &[]).await?;
+            Ok(Written::No)
+        }
+    }
 }
 
-/// The run that answered a question, as a record of its own.
-fn run_of(session: &SessionRecord, ask: &AskRecord, code: String, outcome: Outcome) -> RunRecord {
+/// The live interpreter of a session while a question is answered.
+struct InSession {
+    app: AppState,
+    tenant: Tenant,
+    head: CheckpointRecord,
+    layers: Vec<PathBuf>,
+    scratch: PathBuf,
+    last: Mutex<Option<Last>>,
+    /// Why a program could not start where the session was.
+    failure: Mutex<Option<Error>>,
+}
+
+/// The program that ran last.
+#[derive(Default)]
+struct Last {
+    /// The layer that it was to write.
+    save: Option<PathBuf>,
+    /// What is kept of it.
+    kept: Option<Kept>,
+}
+
+impl fmt::Debug for InSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InSession").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Interpreter for InSession {
+    async fn run(
+        &self,
+        job: Job,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> std::result::Result<Outcome, RunError> {
+        let before = lock(&self.last).take();
+        if let Some(Last { save: Some(save), .. }) = before {
+            turns::discard(save).await;
+            if let Err(error) = turns::start_again(&self.app, &self.tenant, &self.head).await {
+                *lock(&self.failure) = Some(error);
+                return Err(RunError::Worker("could not start again".into()));
+            }
+        }
+        let save = self.app.storage.new_layer();
+        *lock(&self.last) = Some(Last { save: Some(save.clone()), kept: None });
+        let turn = Turn {
+            session: self.head.session_id.clone(),
+            job,
+            scratch: self.scratch.clone(),
+            at: self.layers.clone(),
+            save: save.clone(),
+        };
+        match self.app.backend.turn(turn, on_event, cancel).await {
+            Ok(Turned { outcome, kept }) => {
+                *lock(&self.last) = Some(Last { save: Some(save), kept });
+                Ok(outcome)
+            }
+            Err(error) => {
+                *lock(&self.failure) = Some(turns::failure(error, &self.head));
+                Err(RunError::Worker("could not take the turn".into()))
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The run that answered a question, as a record of its own; still without its outcome.
+fn run_of(session: &SessionRecord, ask: &AskRecord, outcome: &Outcome, start: [(&str, Value); 2]) -> RunRecord {
+    let mut request = json!({ "mode": "live", "seed": outcome.lineage.seed });
+    for (name, value) in start {
+        request[name] = value;
+    }
     RunRecord {
         id: new_id("run"),
         session_id: Some(session.id.clone()),
@@ -162,26 +315,62 @@ fn run_of(session: &SessionRecord, ask: &AskRecord, code: String, outcome: Outco
         status: Status::Done,
         image: session.image.clone(),
         policy: session.policy.clone(),
-        code,
-        request: json!({ "mode": "live", "seed": outcome.lineage.seed }),
+        code: ask.program.clone(),
+        request,
         created_at: ask.created_at.clone(),
         finished_at: Some(now()),
-        outcome: Some(outcome),
+        outcome: None,
         error_code: None,
         error_detail: None,
+        checkpoint: None,
+        undone: false,
     }
 }
 
-async fn history(app: &App, tenant: &Tenant, session: &str, but: &str) -> Result<Vec<Exchange>> {
-    let mut asks = app.storage.session_asks(tenant, session).await?;
-    asks.retain(|ask| ask.id != but && ask.status == Status::Done);
-    let mut history = Vec::new();
-    for ask in asks.split_off(asks.len().saturating_sub(HISTORY)) {
-        let run = app.storage.run_of_ask(tenant, &ask.id).await?;
-        let result = run.and_then(|view| view.run.outcome).map(|outcome| in_short(&outcome)).unwrap_or_default();
-        history.push(Exchange { question: ask.question, program: ask.program, result });
+/// What led to the state that a session is in: questions, and programs of the user's own. What was undone or left by
+/// going back is not part of it.
+async fn history(app: &App, tenant: &Tenant, session: &SessionRecord, but: &str) -> Result<Vec<Exchange>> {
+    let mut past = Vec::new();
+    let mut place = Some((session.id.clone(), session.head));
+    // A fork goes on with what led to the checkpoint that it began with.
+    while let Some((id, head)) = place.take() {
+        let Ok(session) = app.storage.session(tenant, &id).await else { break };
+        let steps: BTreeMap<i64, Option<i64>> = app.storage.steps(tenant, &id).await?.into_iter().collect();
+        let mut led_here = BTreeSet::new();
+        let mut at = head;
+        while let Some(number) = at.filter(|number| led_here.insert(*number)) {
+            at = steps.get(&number).copied().flatten();
+        }
+        let counts = |run: &RunRecord| !run.undone && run.checkpoint.is_none_or(|number| led_here.contains(&number));
+        let (mut here, mut asked) = (Vec::new(), 0);
+        for ask in app.storage.session_asks(tenant, &id).await?.into_iter().rev() {
+            if asked == HISTORY {
+                break;
+            }
+            if ask.id == but || ask.status != Status::Done {
+                continue;
+            }
+            let run = app.storage.run_of_ask(tenant, &ask.id).await?.map(|view| view.run);
+            if run.as_ref().is_none_or(counts) {
+                let result = run.and_then(|run| run.outcome).map(|outcome| in_short(&outcome)).unwrap_or_default();
+                asked += 1;
+                here.push((ask.created_at, Exchange { question: ask.question, program: ask.program, result }));
+            }
+        }
+        for run in app.storage.recent_runs(tenant, &id, RECENT).await? {
+            if let (Some(outcome), true) = (&run.outcome, counts(&run)) {
+                let result = in_short(outcome);
+                here.push((run.created_at, Exchange { question: String::new(), program: run.code, result }));
+            }
+        }
+        past.extend(here);
+        if past.len() < HISTORY {
+            place = session.forked_from_session.map(|from| (from, session.forked_from_checkpoint));
+        }
     }
-    Ok(history)
+    past.sort_by(|a, b| a.0.cmp(&b.0));
+    let newest = past.split_off(past.len().saturating_sub(HISTORY));
+    Ok(newest.into_iter().map(|(_, exchange)| exchange).collect())
 }
 
 /// What a program printed and showed, as text.

@@ -8,7 +8,7 @@ use cap_std::fs::Dir;
 use glovebox_runtime::{Event, ImageStore, Job, Outcome, RunError};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{Backend, ImageInfo, ImageState};
+use crate::app::{Backend, ImageInfo, ImageState, Turn, Turned};
 use crate::config::Config;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask, Engine, EngineError, answer, sampler};
@@ -67,6 +67,7 @@ impl Images {
                 name: manifest.name.clone(),
                 version: manifest.version,
                 language: manifest.language,
+                kind: manifest.kind,
                 summary: manifest.summary,
                 packages: manifest.packages,
                 state,
@@ -188,6 +189,23 @@ impl Backend for Local {
         self.engine.pool.run(job, on_event, cancel).await
     }
 
+    async fn turn(
+        &self,
+        turn: Turn,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Turned, RunError> {
+        self.engine.pool.turn(turn, on_event, cancel).await
+    }
+
+    async fn forget(&self, session: &str) {
+        self.engine.pool.forget(session).await;
+    }
+
+    fn is_live(&self, session: &str) -> bool {
+        self.engine.pool.is_live(session)
+    }
+
     async fn answer(
         &self,
         ask: Ask,
@@ -232,6 +250,7 @@ async fn pool(config: &Config, images: &Images, workers: usize) -> Result<Pool> 
         cache_dir: config.cache_dir.clone(),
         images_dir: config.images_dir.clone(),
         preload: ready.map(|image| image.name).collect(),
+        live_sessions: config.live_sessions,
     };
     Ok(Pool::start(config).await?)
 }

@@ -14,7 +14,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// Directory with more policies, read after the built-in ones. Default: none.
     pub policies_dir: Option<PathBuf>,
-    /// Directory with guest images. Default: those that came with the binary.
+    /// Directory with guest images, beside those that came with the binary. Default: `images` in the data
+    /// directory, once it is there.
     pub images_dir: Option<PathBuf>,
     /// Largest file that can be uploaded, in MiB. Default 512.
     pub upload_limit_mib: u64,
@@ -26,6 +27,21 @@ pub struct Config {
     pub retention_days: u64,
     /// Seconds that running programs get to finish when the server is told to stop. Default 30.
     pub shutdown_grace_s: u64,
+    /// Seconds until a session that nobody uses is put to sleep. Default 300.
+    pub session_idle_s: u64,
+    /// Sessions that a tenant may have. Default 10 000.
+    pub session_max: u64,
+    /// Turns that a session may take. Default 10 000.
+    pub session_turns: u64,
+    /// Days after which a session takes no more turns. Default 0: never.
+    pub session_life_days: u64,
+    /// Checkpoints without a name that a session keeps; older ones are forgotten, once there are a tenth more. Default 50.
+    pub checkpoints_kept: usize,
+    /// What the checkpoints of a tenant may take up, memory and files, in MiB. Default 8192. A turn begins only below
+    /// it; uploads and artifacts are not counted.
+    pub checkpoint_mib: u64,
+    /// Sessions that are kept awake at once, in all workers. Default 512.
+    pub live_sessions: usize,
 }
 
 /// What is wrong with the configuration, and where.
@@ -45,7 +61,7 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 10] = [
+pub const SETTINGS: [&str; 17] = [
     "listen",
     "data_dir",
     "cache_dir",
@@ -56,6 +72,13 @@ pub const SETTINGS: [&str; 10] = [
     "queue_limit",
     "retention_days",
     "shutdown_grace_s",
+    "session_idle_s",
+    "session_max",
+    "session_turns",
+    "session_life_days",
+    "checkpoints_kept",
+    "checkpoint_mib",
+    "live_sessions",
 ];
 
 const PREFIX: &str = "GLOVEBOX_";
@@ -73,6 +96,13 @@ impl Default for Config {
             queue_limit: 64,
             retention_days: 0,
             shutdown_grace_s: 30,
+            session_idle_s: 300,
+            session_max: 10_000,
+            session_turns: 10_000,
+            session_life_days: 0,
+            checkpoints_kept: 50,
+            checkpoint_mib: 8192,
+            live_sessions: 512,
         }
     }
 }
@@ -158,6 +188,13 @@ impl Config {
             "queue_limit" => self.queue_limit = number(setting, value, 0, 100_000)? as usize,
             "retention_days" => self.retention_days = number(setting, value, 0, 36_500)?,
             "shutdown_grace_s" => self.shutdown_grace_s = number(setting, value, 0, 3_600)?,
+            "session_idle_s" => self.session_idle_s = number(setting, value, 1, 31_536_000)?,
+            "session_max" => self.session_max = number(setting, value, 1, 10_000_000)?,
+            "session_turns" => self.session_turns = number(setting, value, 1, 1_000_000_000)?,
+            "session_life_days" => self.session_life_days = number(setting, value, 0, 36_500)?,
+            "checkpoints_kept" => self.checkpoints_kept = number(setting, value, 1, 100_000)? as usize,
+            "checkpoint_mib" => self.checkpoint_mib = number(setting, value, 1, 1 << 40)?,
+            "live_sessions" => self.live_sessions = number(setting, value, 1, 1_000_000)? as usize,
             unknown => {
                 return Err(match nearest(unknown) {
                     Some((known, distance)) if distance <= 1 + unknown.len() / 3 => {
@@ -170,7 +207,10 @@ impl Config {
         Ok(())
     }
 
-    fn check(self) -> Result<Config, ConfigError> {
+    fn check(mut self) -> Result<Config, ConfigError> {
+        if self.images_dir.is_none() {
+            self.images_dir = Some(self.added_images()).filter(|dir| dir.is_dir());
+        }
         if !self.listen.ip().is_loopback() {
             return Err(ConfigError(format!(
                 "refused to listen on {}: this server has no keys yet, so anyone who reaches it could use it; \
@@ -179,6 +219,12 @@ impl Config {
             )));
         }
         Ok(self)
+    }
+
+    /// Where images are added unless `images_dir` says otherwise.
+    #[must_use]
+    pub fn added_images(&self) -> PathBuf {
+        self.data_dir.join("images")
     }
 
     /// Bytes that an uploaded file may have.

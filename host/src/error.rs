@@ -1,6 +1,7 @@
 //! Error: why the service refused or could not do something, with a stable code. The cause stays in the log.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 use glovebox_runtime::RunError;
 
@@ -41,6 +42,16 @@ pub enum Code {
     ModelUnavailable,
     /// The caller ended it.
     Cancelled,
+    /// Something else goes on in the session.
+    SessionBusy,
+    /// The session has reached the end of its life.
+    SessionEnded,
+    /// What a checkpoint consists of is damaged or gone.
+    CheckpointDamaged,
+    /// The tenant has as much as it may have.
+    Quota,
+    /// The server's disk is full.
+    DiskFull,
     /// The server stopped meanwhile.
     Interrupted,
     /// Our side failed; worth a retry.
@@ -49,7 +60,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 24] = [
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::InvalidJson,
@@ -67,6 +78,11 @@ impl Code {
         Code::ForbiddenHost,
         Code::ModelUnavailable,
         Code::Cancelled,
+        Code::SessionBusy,
+        Code::SessionEnded,
+        Code::CheckpointDamaged,
+        Code::Quota,
+        Code::DiskFull,
         Code::Interrupted,
         Code::Infrastructure,
     ];
@@ -92,6 +108,11 @@ impl Code {
             Code::ForbiddenHost => "forbidden_host",
             Code::ModelUnavailable => "model_unavailable",
             Code::Cancelled => "cancelled",
+            Code::SessionBusy => "session_busy",
+            Code::SessionEnded => "session_ended",
+            Code::CheckpointDamaged => "checkpoint_damaged",
+            Code::Quota => "quota",
+            Code::DiskFull => "disk_full",
             Code::Interrupted => "interrupted",
             Code::Infrastructure => "infrastructure",
         }
@@ -135,6 +156,12 @@ impl Error {
         Error::new(Code::InvalidRequest, detail)
     }
 
+    /// There is no room for what we have to write. What was acknowledged is not touched.
+    fn disk_full(cause: anyhow::Error) -> Error {
+        let detail = "the disk of the server is full; delete sessions or files, or give it more room, and try again";
+        Error { code: Code::DiskFull, detail: detail.to_owned(), cause: Some(cause) }
+    }
+
     /// Our side failed. The caller hears that, and the log hears why.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Error {
         let detail = "internal error; the server's log has the cause under this request's id".to_owned();
@@ -152,13 +179,23 @@ impl std::error::Error for Error {}
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        Error::internal(anyhow::Error::new(error).context("database"))
+        let full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == SQLITE_FULL);
+        let cause = anyhow::Error::new(error).context("database");
+        if full { Error::disk_full(cause) } else { Error::internal(cause) }
     }
 }
 
+/// How a message ends that tells of a full disk (ENOSPC).
+const NO_SPACE: &str = "(os error 28)";
+
+/// What SQLite calls a full disk.
+const SQLITE_FULL: &str = "13";
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Error {
-        Error::internal(anyhow::Error::new(error).context("data directory"))
+        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let cause = anyhow::Error::new(error).context("data directory");
+        if full { Error::disk_full(cause) } else { Error::internal(cause) }
     }
 }
 
@@ -166,6 +203,14 @@ impl From<RunError> for Error {
     fn from(error: RunError) -> Error {
         match error {
             RunError::UnknownImage { .. } => Error::new(Code::UnknownImage, error.to_string()),
+            // Paths are ours; the caller hears which checkpoint it is from who knows the session.
+            RunError::Checkpoint { ref reason, .. } => {
+                let detail = format!("the memory of the checkpoint cannot be used: {}", shorten(reason, 300));
+                Error { code: Code::CheckpointDamaged, detail, cause: Some(error.into()) }
+            }
+            RunError::Io { source, .. } if source.kind() == ErrorKind::StorageFull => source.into(),
+            // A worker can say it in words only.
+            RunError::Worker(ref words) if words.contains(NO_SPACE) => Error::disk_full(error.into()),
             error => Error {
                 code: Code::Infrastructure,
                 detail: "the sandbox could not run the program; try again".into(),

@@ -191,7 +191,7 @@ impl Workspace {
     }
 }
 
-fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
+pub(crate) fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
     if ioctl_ficlone(&*to, &*from).is_err() {
         from.rewind()?;
         io::copy(from, to)?;

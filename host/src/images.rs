@@ -18,9 +18,11 @@ pub fn open(cache: &Path, images_dir: Option<&Path>) -> Result<ImageStore, RunEr
     if let Some(dir) = images_dir {
         let failed = |source| RunError::Io { action: "failed to list", path: dir.into(), source };
         for entry in std::fs::read_dir(dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.join("image.toml").is_file() {
-                sources.push(ImageSource::Dir(path));
+            let entry = entry.map_err(failed)?;
+            // One with a dot is being added.
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if !hidden && entry.path().join("image.toml").is_file() {
+                sources.push(ImageSource::Dir(entry.path()));
             }
         }
     }

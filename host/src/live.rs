@@ -1,4 +1,4 @@
-//! What is under way: the registry of runs and questions, the queue before the workers, and the turns of sessions.
+//! What is under way: the registry of runs and questions, the queue before the workers, and who has which session.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -189,24 +189,121 @@ impl Drop for Ticket {
     }
 }
 
-/// One turn at a time in each session; the others wait in the order they came.
+/// Who has which session: one turn at a time, and nothing else beside it. Who comes meanwhile is told so.
 #[derive(Debug, Default)]
-pub struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+pub struct Turns(Arc<Mutex<HashMap<String, Holder>>>);
+
+#[derive(Debug)]
+struct Holder {
+    what: Doing,
+    over: watch::Receiver<()>,
+}
+
+/// What goes on in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// A run, by id.
+    Run(String),
+    /// A question, by id.
+    Ask(String),
+    /// Something short, such as `a restore`.
+    Short(&'static str),
+    /// It is being put to sleep, which nobody needs to know: others wait for it.
+    Sleep,
+}
+
+/// A session that is had; free again when this is dropped.
+#[derive(Debug)]
+pub struct Taken {
+    session: String,
+    turns: Arc<Mutex<HashMap<String, Holder>>>,
+    _over: watch::Sender<()>,
+}
 
 impl Turns {
-    /// Waits for the session's turn.
-    pub async fn take(&self, session: &str) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            turns.retain(|_, turn| turn.strong_count() > 0);
-            let existing = turns.get(session).and_then(Weak::upgrade);
+    /// Takes a session.
+    ///
+    /// # Errors
+    ///
+    /// `session_busy`, naming what goes on in it.
+    pub async fn take(&self, session: &str, what: Doing) -> Result<Taken> {
+        loop {
+            let mut over = {
+                let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                match turns.get(session) {
+                    None => {
+                        let (sender, over) = watch::channel(());
+                        turns.insert(session.to_owned(), Holder { what, over });
+                        return Ok(Taken { session: session.to_owned(), turns: self.0.clone(), _over: sender });
+                    }
+                    Some(holder) if holder.what == Doing::Sleep => holder.over.clone(),
+                    Some(holder) => return Err(holder.what.busy(session)),
+                }
+            };
+            // An error says that the sender is gone: it is over.
+            let _ = over.changed().await;
+        }
+    }
+
+    /// Takes a session if nothing goes on in it.
+    #[must_use]
+    pub fn try_take(&self, session: &str, what: Doing) -> Option<Taken> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.contains_key(session) {
+            return None;
+        }
+        let (sender, over) = watch::channel(());
+        turns.insert(session.to_owned(), Holder { what, over });
+        Some(Taken { session: session.to_owned(), turns: self.0.clone(), _over: sender })
+    }
+
+    /// Whether a program or a question runs in a session.
+    #[must_use]
+    pub fn is_running(&self, session: &str) -> bool {
+        let turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.get(session).is_some_and(|holder| matches!(holder.what, Doing::Run(_) | Doing::Ask(_)))
+    }
+}
+
+impl Doing {
+    fn busy(&self, session: &str) -> Error {
+        let out = |kind: &str, id: &str| {
+            format!("session {session} is busy with {kind} {id}; wait for its end (its events tell) or cancel it")
+        };
+        let detail = match self {
+            Doing::Run(id) => out("run", id),
+            Doing::Ask(id) => out("ask", id),
+            Doing::Short(what) => format!("session {session} is busy with {what}; try again in a moment"),
+            Doing::Sleep => format!("session {session} is being put to sleep; try again in a moment"),
+        };
+        Error::new(Code::SessionBusy, detail)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.session);
+    }
+}
+
+/// Locks by name, for which others wait in the order they came.
+#[derive(Debug, Default)]
+pub struct Locks(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Locks {
+    /// Waits for the lock.
+    pub async fn lock(&self, name: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.retain(|_, lock| lock.strong_count() > 0);
+            let existing = locks.get(name).and_then(Weak::upgrade);
             existing.unwrap_or_else(|| {
-                let turn = Arc::default();
-                turns.insert(session.to_owned(), Arc::downgrade(&turn));
-                turn
+                let lock = Arc::default();
+                locks.insert(name.to_owned(), Arc::downgrade(&lock));
+                lock
             })
         };
-        turn.lock_owned().await
+        lock.lock_owned().await
     }
 }
 
@@ -230,13 +327,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_has_one_turn_at_a_time_and_others_do_not_wait_for_it() {
+    async fn a_session_is_had_by_one_who_is_named_to_the_others() {
         let turns = Turns::default();
-        let turn = turns.take("a").await;
-        let _other = turns.take("b").await;
-        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), turns.take("a"));
-        assert!(waiting.await.is_err());
+        let turn = turns.take("a", Doing::Run("run_1".into())).await.unwrap();
+        let _other = turns.take("b", Doing::Short("a restore")).await.unwrap();
+        let busy = turns.take("a", Doing::Short("a fork")).await.unwrap_err();
+        assert_eq!(busy.code, Code::SessionBusy);
+        assert!(busy.detail.contains("run_1") && busy.detail.contains("cancel"), "{busy}");
+        assert!(turns.is_running("a") && !turns.is_running("b"));
         drop(turn);
-        turns.take("a").await;
+        assert!(turns.take("a", Doing::Short("a fork")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_turn_waits_for_a_session_that_is_being_put_to_sleep() {
+        let turns = Arc::new(Turns::default());
+        let sleep = turns.try_take("a", Doing::Sleep).unwrap();
+        assert!(turns.try_take("a", Doing::Sleep).is_none());
+        let waiting = tokio::spawn({
+            let turns = turns.clone();
+            async move { turns.take("a", Doing::Run("run_1".into())).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(sleep);
+        waiting.await.unwrap().unwrap();
     }
 }

@@ -21,6 +21,12 @@ pub struct Metrics {
     pub waiting: AtomicI64,
     /// Runs and questions under way.
     pub running: AtomicI64,
+    /// Turns of sessions that were undone.
+    pub turns_undone: AtomicI64,
+    /// Sessions that began as a fork.
+    pub forks: AtomicI64,
+    /// Sessions that were put to sleep.
+    pub hibernations: AtomicI64,
 }
 
 type Counter = Mutex<BTreeMap<String, u64>>;
@@ -61,6 +67,14 @@ impl Metrics {
         ] {
             let _ =
                 writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", value.load(Ordering::Relaxed));
+        }
+        for (name, help, value) in [
+            ("glovebox_turns_undone_total", "Turns of sessions that were undone.", &self.turns_undone),
+            ("glovebox_forks_total", "Sessions that began as a fork.", &self.forks),
+            ("glovebox_hibernations_total", "Sessions that were put to sleep.", &self.hibernations),
+        ] {
+            let value = value.load(Ordering::Relaxed);
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
         }
         text
     }

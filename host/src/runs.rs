@@ -8,13 +8,14 @@ use std::time::Instant;
 use glovebox_runtime::{Ending, Event, EventBody, Job, Lineage, Mode, Outcome, Program, Usage};
 use serde_json::{Value, json};
 
-use crate::app::{App, AppState};
+use crate::app::{App, AppState, Turn, Turned};
 use crate::error::{Error, Result};
 use crate::files::{Workspace, media_type};
 use crate::journal::Journal;
-use crate::live::{Live, Record, Ticket};
-use crate::storage::{FileRecord, RunRecord, SessionRecord, Staged, Status, new_id, now};
+use crate::live::{Doing, Live, Record, Taken, Ticket};
+use crate::storage::{CheckpointRecord, FileRecord, RunRecord, SessionRecord, Staged, Status, new_id, now};
 use crate::tenants::Tenant;
+use crate::turns::{self, Over};
 
 /// A program that is to be run.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct NewRun {
 /// Where a program runs.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// In the workspace of a session, after the turns before it.
+    /// In a session, after the turns before it.
     Session(SessionRecord),
     /// In a workspace of its own, with copies of these files.
     Alone(Vec<String>),
@@ -57,19 +58,27 @@ pub enum Keep {
 ///
 /// # Errors
 ///
-/// Unknown image, policy or file; not ready; busy; arguments that no program can be given.
+/// Unknown image, policy or file; not ready; busy; arguments that no program can be given; a session that is busy, has
+/// ended or may take no more turns.
 pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<Live>> {
     let policy = app.policy(&new.policy)?;
     app.ready_image(&new.image, policy)?;
     check(&new.program)?;
-    let (session_id, files) = match &new.place {
-        Place::Session(session) => (Some(session.id.clone()), Vec::new()),
+    let id = new_id("run");
+    let (session, files) = match &new.place {
+        Place::Session(session) => {
+            let taken = app.turns.take(&session.id, Doing::Run(id.clone())).await?;
+            // What was read before it was ours may have changed.
+            let session = app.storage.session(tenant, &session.id).await?;
+            turns::check(app, tenant, &session).await?;
+            (Some((session, taken)), Vec::new())
+        }
         Place::Alone(ids) => (None, known_files(app, tenant, ids).await?),
     };
     let ticket = app.queue.join()?;
     let record = RunRecord {
-        id: new_id("run"),
-        session_id,
+        id,
+        session_id: session.as_ref().map(|(session, _)| session.id.clone()),
         ask_id: None,
         status: Status::Queued,
         image: new.image.clone(),
@@ -81,6 +90,8 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
         outcome: None,
         error_code: None,
         error_detail: None,
+        checkpoint: None,
+        undone: false,
     };
     if new.keep == Keep::AtOnce {
         app.storage.save_run(tenant, &record).await?;
@@ -97,56 +108,57 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
     live.journal.push("accepted", &json!({ "id": record.id }));
     app.live.add(&live);
     app.metrics.waiting.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(go(app.clone(), live.clone(), record, job, files, ticket));
+    tokio::spawn(go(app.clone(), live.clone(), record, job, files, ticket, session));
     Ok(live)
 }
 
 /// The whole life of a run.
-async fn go(app: AppState, live: Arc<Live>, mut record: RunRecord, job: Job, files: Vec<FileRecord>, ticket: Ticket) {
+async fn go(
+    app: AppState,
+    live: Arc<Live>,
+    mut record: RunRecord,
+    job: Job,
+    files: Vec<FileRecord>,
+    ticket: Ticket,
+    session: Option<(SessionRecord, Taken)>,
+) {
     let began = Instant::now();
-    let workspace = job.workspace.clone();
-    let (artifact_limit, alone) = (job.limits.artifact_mib << 20, record.session_id.is_none());
-    let turn = match &record.session_id {
-        Some(session) => Some(app.turns.take(session).await),
-        None => None,
-    };
+    let (workspace, alone) = (job.workspace.clone(), session.is_none());
     let slot = ticket.wait(&live.cancel).await;
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
-    let result = if slot.is_some() {
-        live.set_running();
-        run(&app, &live, job, files, artifact_limit, alone).await
-    } else {
-        Ok((cancelled(), Vec::new()))
-    };
-    drop((slot, ticket));
-
-    record.finished_at = Some(now());
-    let mut left = Vec::new();
-    let ending = match result {
-        Ok((outcome, artifacts)) => {
-            left = artifacts;
-            record.status = Status::Done;
-            let name = outcome.ending.name();
-            record.outcome = Some(outcome);
-            name
+    let result = match (slot, &session) {
+        (None, _) => {
+            end(&mut record, cancelled());
+            let events = live.journal.snapshot();
+            app.storage.finish_run(&live.tenant, record.clone(), Vec::new(), &events).await.map(drop)
         }
+        (Some(slot), None) => {
+            live.set_running();
+            by_itself(&app, &live, job, files, &mut record, (slot, ticket)).await
+        }
+        (Some(slot), Some((session, _))) => {
+            live.set_running();
+            in_session(&app, &live, session, job, &mut record, (slot, ticket)).await
+        }
+    };
+    let ending = match &result {
+        Ok(()) => record.outcome.as_ref().map_or("failed", |outcome| outcome.ending.name()),
         Err(error) => {
-            fail(&mut record, &error, &live.id);
+            record.outcome = None;
+            record.finished_at = Some(now());
+            fail(&mut record, error, &live.id);
+            let events = live.journal.snapshot();
+            if app.storage.finish_run(&live.tenant, record.clone(), Vec::new(), &events).await.is_err() {
+                // Without its events, so that at least its end is known.
+                let _ = app.storage.save_run(&live.tenant, &record).await;
+            }
             "failed"
         }
     };
-    let events = live.journal.snapshot();
-    if let Err(error) = app.storage.finish_run(&live.tenant, record.clone(), left, &events).await {
-        tracing::error!(run = live.id, cause = ?error.cause, "failed to write a run down");
-        // Without its files and events, so that at least its end is known.
-        fail(&mut record, &error, &live.id);
-        record.outcome = None;
-        let _ = app.storage.save_run(&live.tenant, &record).await;
-    }
     app.metrics.run(ending, began.elapsed());
     app.metrics.running.fetch_sub(1, Ordering::Relaxed);
-    drop(turn);
+    drop(session);
     // First out of the registry, then closed: who is woken finds the record.
     app.live.remove(&live.id);
     live.journal.close();
@@ -155,19 +167,23 @@ async fn go(app: AppState, live: Arc<Live>, mut record: RunRecord, job: Job, fil
     }
 }
 
-async fn run(
+/// A place in the line before the workers, given back when the program is over.
+type Slot = (tokio::sync::OwnedSemaphorePermit, Ticket);
+
+/// Runs a program in a workspace of its own and writes it down.
+async fn by_itself(
     app: &App,
     live: &Live,
     job: Job,
     files: Vec<FileRecord>,
-    artifact_limit: u64,
-    alone: bool,
-) -> Result<(Outcome, Vec<(String, String, Staged)>)> {
-    let path = job.workspace.clone();
+    record: &mut RunRecord,
+    slot: Slot,
+) -> Result<()> {
+    let (path, limit) = (job.workspace.clone(), job.limits.artifact_mib << 20);
     let sources: Vec<_> =
         files.into_iter().map(|file| (app.storage.blob_path(&live.tenant, &file.sha256), file.name)).collect();
     let workspace = blocking(move || {
-        let workspace = if alone { Workspace::create(&path)? } else { Workspace::open(&path)? };
+        let workspace = Workspace::create(&path)?;
         for (source, name) in sources {
             workspace.place(&source, &name)?;
         }
@@ -176,8 +192,75 @@ async fn run(
     .await?;
     let mut on_event = |event: Event| note(&live.journal, event);
     let mut outcome = app.backend.run(job, &mut on_event, &live.cancel).await?;
-    let left = collect(app, workspace, &mut outcome, artifact_limit).await?;
-    Ok((outcome, left))
+    drop(slot);
+    let left = collect(app, workspace, &mut outcome, limit).await?;
+    end(record, outcome);
+    app.storage.finish_run(&live.tenant, record.clone(), left, &live.journal.snapshot()).await.map(drop)
+}
+
+/// Runs a program in a session and writes it down with the checkpoint that it led to, or takes back what it did.
+async fn in_session(
+    app: &App,
+    live: &Live,
+    session: &SessionRecord,
+    job: Job,
+    record: &mut RunRecord,
+    slot: Slot,
+) -> Result<()> {
+    let tenant = &live.tenant;
+    let ready = turns::ready(app, tenant, session).await?;
+    for (name, value) in start_of(app, tenant, &ready.head).await? {
+        record.request[name] = value;
+    }
+    let (workspace, limit) = (job.workspace.clone(), job.limits.artifact_mib << 20);
+    let save = app.storage.new_layer();
+    let turn = Turn {
+        session: session.id.clone(),
+        job,
+        scratch: ready.scratch.clone(),
+        at: ready.layers.clone(),
+        save: save.clone(),
+    };
+    let mut on_event = |event: Event| note(&live.journal, event);
+    let turned = app.backend.turn(turn, &mut on_event, &live.cancel).await;
+    drop(slot);
+    match turned {
+        Ok(Turned { outcome, kept: Some(kept) }) => {
+            end(record, outcome.clone());
+            let events = live.journal.snapshot();
+            turns::keep(app, tenant, ready, Over { run: record, outcome, kept, events, ask: None }).await
+        }
+        Ok(Turned { mut outcome, kept: None }) => {
+            turns::discard(save).await;
+            let left = turns::undo(app, tenant, ready, &workspace, &mut outcome, limit).await;
+            turns::tell(&live.journal, &outcome);
+            end(record, outcome);
+            record.undone = true;
+            app.storage.finish_run(tenant, record.clone(), left, &live.journal.snapshot()).await.map(drop)
+        }
+        Err(error) => {
+            turns::discard(save).await;
+            let error = turns::failure(error, &ready.head);
+            turns::abandon(app, tenant, ready).await;
+            Err(error)
+        }
+    }
+}
+
+/// What a turn starts from: its record's request has it, so that it can be replayed.
+pub(crate) async fn start_of(
+    app: &App,
+    tenant: &Tenant,
+    head: &CheckpointRecord,
+) -> Result<[(&'static str, Value); 2]> {
+    let uploads = app.storage.session_files_since(tenant, &head.session_id, &head.created_at).await?;
+    Ok([("checkpoint", json!(head.number)), ("files", named(&uploads))])
+}
+
+fn end(record: &mut RunRecord, outcome: Outcome) {
+    record.finished_at = Some(now());
+    record.status = Status::Done;
+    record.outcome = Some(outcome);
 }
 
 /// Moves what a program left out of its workspace into the staging area; the outcome's own list becomes empty.
@@ -267,12 +350,14 @@ fn check(program: &Program) -> Result<()> {
 }
 
 fn request(new: &NewRun, files: &[FileRecord]) -> Value {
-    let files: Vec<_> =
-        files.iter().map(|file| json!({ "id": file.id, "name": file.name, "sha256": file.sha256 })).collect();
     json!({
         "args": new.program.args, "env": new.program.env, "stdin": new.program.stdin, "echo": new.program.echo,
-        "mode": new.mode, "seed": new.seed, "files": files,
+        "mode": new.mode, "seed": new.seed, "files": named(files),
     })
+}
+
+fn named(files: &[FileRecord]) -> Value {
+    files.iter().map(|file| json!({ "id": file.id, "name": file.name, "sha256": file.sha256 })).collect()
 }
 
 fn fail(record: &mut RunRecord, error: &Error, id: &str) {
@@ -283,7 +368,7 @@ fn fail(record: &mut RunRecord, error: &Error, id: &str) {
 }
 
 /// The outcome of a program that was cancelled before it had a worker.
-fn cancelled() -> Outcome {
+pub(crate) fn cancelled() -> Outcome {
     Outcome {
         ending: Ending::Cancelled,
         stdout: String::new(),

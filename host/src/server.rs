@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::AppState;
+use crate::notice::Notice;
 use crate::tenants::Tenant;
 
 /// Time that a client has to send its headers. Without it, a few hundred silent connections would be all there are.
@@ -57,7 +58,13 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let connections = GracefulShutdown::new();
+    // Without it commands cannot find this server; everybody else can.
+    let posted = listener.local_addr().and_then(|address| Notice::post(&state.config.data_dir, address));
+    if let Err(error) = &posted {
+        tracing::warn!(%error, "failed to note the address of this server in its data directory");
+    }
     let expiry = tokio::spawn(expire(state.clone()));
+    let sweeper = tokio::spawn(sweep(state.clone()));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -86,8 +93,9 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
             _ = interrupt.recv() => break,
         }
     }
-    drop(listener);
+    drop((posted, listener));
     expiry.abort();
+    sweeper.abort();
     let grace = Duration::from_secs(state.config.shutdown_grace_s);
     tracing::info!(
         under_way = state.live.all().len(),
@@ -120,6 +128,17 @@ async fn expire(state: AppState) {
         if let Err(error) = crate::sessions::expire(&state, &Tenant::local(), days).await {
             tracing::error!(detail = error.detail, cause = ?error.cause, "failed to delete what has expired");
         }
+    }
+}
+
+/// Puts idle sessions to sleep.
+async fn sweep(state: AppState) {
+    let every = Duration::from_secs((state.config.session_idle_s / 4).clamp(1, 30));
+    let mut clock = tokio::time::interval(every);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        crate::checkpoints::sweep(&state).await;
     }
 }
 

@@ -1,12 +1,16 @@
-//! Sessions: a workspace with its files and history, from opening to deletion.
+//! Sessions: an interpreter and a workspace with their history, from opening to deletion. See `turns` for what happens
+//! in them and `checkpoints` for going back, forking and sleeping.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
 
-use crate::app::AppState;
+use glovebox_runtime::Kind;
+
+use crate::app::{App, AppState};
 use crate::archive::ZipWriter;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::Workspace;
+use crate::live::Doing;
 use crate::runs::{blocking, known_files, remove_workspace};
 use crate::storage::{FileRecord, SessionRecord};
 use crate::tenants::Tenant;
@@ -20,7 +24,7 @@ const ARCHIVE_FILES: usize = 60_000;
 ///
 /// # Errors
 ///
-/// Unknown image, policy or file; a title that is too long; the disk or the database failed.
+/// Unknown image, policy or file; a title that is too long; `quota`; the disk or the database failed.
 pub async fn open(
     app: &AppState,
     tenant: &Tenant,
@@ -30,12 +34,18 @@ pub async fn open(
     files: &[String],
 ) -> Result<SessionRecord> {
     let title = checked_title(title)?;
-    app.image(image, app.policy(policy)?)?;
+    if app.image(image, app.policy(policy)?)?.kind == Kind::Command {
+        return Err(Error::invalid(format!(
+            "image {image} runs one program at a time and has no sessions; use POST /runs"
+        )));
+    }
     let files = known_files(app, tenant, files).await?;
+    check_count(app, tenant, 1).await?;
     let session = app.storage.add_session(tenant, &title, image, policy).await?;
     let path = app.storage.workspaces().join(&session.id);
     let opened = async {
-        blocking(move || Workspace::create(&path).map(drop)).await?;
+        let scratch = app.storage.scratch(&session.id);
+        blocking(move || Workspace::create(&path).and_then(|_| Workspace::create(&scratch)).map(drop)).await?;
         attach(app, tenant, &session.id, files).await
     };
     if let Err(error) = opened.await {
@@ -43,6 +53,20 @@ pub async fn open(
         return Err(error);
     }
     Ok(session)
+}
+
+/// Refuses a tenant with more sessions than allowed.
+///
+/// # Errors
+///
+/// `quota`; the database failed.
+pub(crate) async fn check_count(app: &App, tenant: &Tenant, more: u64) -> Result<()> {
+    let (have, most) = (app.storage.count_sessions(tenant).await?, app.config.session_max);
+    if have + more <= most {
+        return Ok(());
+    }
+    let detail = format!("there are {have} sessions, and `session_max` allows {most}; delete some that are not needed");
+    Err(Error::new(Code::Quota, detail))
 }
 
 /// A title without line breaks and of a bearable length.
@@ -66,6 +90,8 @@ pub fn checked_title(title: &str) -> Result<String> {
 /// The session is gone, or the disk or the database failed.
 pub async fn attach(app: &AppState, tenant: &Tenant, session: &str, files: Vec<FileRecord>) -> Result<Vec<FileRecord>> {
     let mut attached = Vec::with_capacity(files.len());
+    // While the files are taken down or put back, what is neither in a tree nor in a row would be lost.
+    let _lock = app.files.lock(session).await;
     let present = app.storage.session_files(tenant, session).await?;
     for mut file in files {
         let known = present.iter().chain(&attached).find(|other: &&FileRecord| other.id == file.id);
@@ -84,34 +110,35 @@ pub async fn attach(app: &AppState, tenant: &Tenant, session: &str, files: Vec<F
     Ok(attached)
 }
 
-/// Ends what goes on in a session and deletes everything of it.
+/// Deletes everything of a session. Its forks are sessions of their own and stay.
 ///
 /// # Errors
 ///
-/// `not_found`, or the database failed.
+/// `not_found`, `session_busy`, or the database failed.
 pub async fn delete(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
     app.storage.session(tenant, id).await?;
-    for live in app.live.of_session(tenant, id) {
-        live.cancel.cancel();
-    }
-    // Those who wait for their turn come after us and find no session.
-    let _turn = app.turns.take(id).await;
+    let _taken = app.turns.take(id, Doing::Short("its deletion")).await?;
+    app.backend.forget(id).await;
+    app.known.forget(id);
     if !app.storage.delete_session(tenant, id).await? {
         return Err(Error::not_found("session", id));
     }
     remove_workspace(app.storage.workspaces().join(id)).await;
+    remove_workspace(app.storage.scratch(id)).await;
     Ok(())
 }
 
-/// Deletes a file with all of its copies in sessions.
+/// Deletes a file with all of its copies in sessions and their checkpoints.
 ///
 /// # Errors
 ///
 /// `not_found`, or the disk or the database failed.
 pub async fn delete_file(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
     for (session, name) in app.storage.sessions_with_file(tenant, id).await? {
-        let path = app.storage.workspaces().join(session);
+        let _lock = app.files.lock(&session).await;
+        let path = app.storage.workspaces().join(&session);
         blocking(move || Workspace::open(&path)?.remove(&name)).await?;
+        app.known.forget(&session);
     }
     if app.storage.delete_file(tenant, id).await? { Ok(()) } else { Err(Error::not_found("file", id)) }
 }
@@ -149,7 +176,11 @@ pub async fn archive(app: &AppState, session: &SessionRecord) -> Result<File> {
 pub async fn expire(app: &AppState, tenant: &Tenant, days: u64) -> Result<()> {
     for id in app.storage.idle_sessions(tenant, days).await? {
         if app.live.of_session(tenant, &id).is_empty() {
-            delete(app, tenant, &id).await?;
+            match delete(app, tenant, &id).await {
+                // Somebody has just begun to use it.
+                Err(error) if error.code == Code::SessionBusy => continue,
+                other => other?,
+            }
             tracing::info!(session = id, days, "deleted an idle session");
         }
     }

@@ -16,7 +16,8 @@ use crate::tenants::Tenant;
 /// Ask a question about a session's files. Waits for the answer, unless `wait` is false or events are accepted.
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/asks", tag = "sessions", params(("id" = String, Path)), request_body = AskRequest,
     responses((status = 201, body = AskResult), (status = 202, body = AskResult), (status = 200, content_type = "text/event-stream"),
-        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 409, body = Problem, description = "`session_busy`, `session_ended` or `quota`"),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn create(
     State(app): State<AppState>,
     tenant: Tenant,

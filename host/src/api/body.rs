@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -58,6 +58,20 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             Err(error) if error.is_data() => Err(Error::invalid(error.to_string())),
             Err(error) => Err(Error::new(Code::InvalidJson, format!("the body is not JSON: {error}"))),
         }
+    }
+}
+
+/// A JSON body, or none at all where every field may be left out.
+pub(super) struct JsonOrNothing<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<AppState> for JsonOrNothing<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<JsonOrNothing<T>> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) && request.body().is_end_stream() {
+            return Ok(JsonOrNothing(T::default()));
+        }
+        Json::from_request(request, app).await.map(|Json(value)| JsonOrNothing(value))
     }
 }
 

@@ -19,7 +19,13 @@ pub(super) fn status(code: Code) -> StatusCode {
         }
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::FileTooLarge | Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::Conflict | Code::Cancelled => StatusCode::CONFLICT,
+        Code::Conflict
+        | Code::Cancelled
+        | Code::SessionBusy
+        | Code::SessionEnded
+        | Code::CheckpointDamaged
+        | Code::Quota => StatusCode::CONFLICT,
+        Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Busy | Code::ImageNotReady | Code::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         Code::ForbiddenOrigin | Code::ForbiddenHost => StatusCode::FORBIDDEN,
         Code::ModelUnavailable => StatusCode::BAD_GATEWAY,
@@ -48,6 +54,11 @@ pub fn problem(code: Code, detail: &str) -> Problem {
         Code::ForbiddenHost => "Unknown host name",
         Code::ModelUnavailable => "Model unavailable",
         Code::Cancelled => "Cancelled",
+        Code::SessionBusy => "Session busy",
+        Code::SessionEnded => "Session ended",
+        Code::CheckpointDamaged => "Checkpoint damaged",
+        Code::Quota => "Quota reached",
+        Code::DiskFull => "Disk full",
         Code::Interrupted => "Interrupted",
         Code::Infrastructure => "Infrastructure error",
     };

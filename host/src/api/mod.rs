@@ -4,6 +4,7 @@ mod artifacts;
 mod asks;
 mod body;
 mod catalog;
+mod checkpoints;
 mod error;
 mod events;
 mod files;
@@ -37,12 +38,17 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/runs/{id}", get(runs::show)),
         ("/api/v1/runs/{id}/events", get(runs::events)),
         ("/api/v1/runs/{id}/cancel", post(runs::cancel)),
+        ("/api/v1/runs/{id}/replay", post(runs::replay)),
         ("/api/v1/runs/{id}/artifacts", get(runs::artifacts)),
         ("/api/v1/sessions", post(sessions::create).get(sessions::list)),
         ("/api/v1/sessions/{id}", get(sessions::show).merge(patch(sessions::rename)).delete(sessions::delete)),
         ("/api/v1/sessions/{id}/files", post(sessions::add_files)),
         ("/api/v1/sessions/{id}/runs", post(runs::create_in_session)),
         ("/api/v1/sessions/{id}/asks", post(asks::create)),
+        ("/api/v1/sessions/{id}/checkpoints", post(checkpoints::create).get(checkpoints::list)),
+        ("/api/v1/sessions/{id}/checkpoints/{k}/restore", post(checkpoints::restore)),
+        ("/api/v1/sessions/{id}/forks", post(checkpoints::fork)),
+        ("/api/v1/sessions/{id}/hibernate", post(checkpoints::hibernate)),
         ("/api/v1/sessions/{id}/history", get(sessions::history)),
         ("/api/v1/sessions/{id}/artifacts", get(sessions::artifacts)),
         ("/api/v1/sessions/{id}/archive", get(sessions::archive)),

@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
-use super::{artifacts, asks, catalog, files, health, runs, sessions};
+use super::{artifacts, asks, catalog, checkpoints, files, health, runs, sessions};
 
 /// The description of our own API.
 #[derive(OpenApi)]
@@ -14,9 +14,10 @@ use super::{artifacts, asks, catalog, files, health, runs, sessions};
     info(title = "Glovebox", description = "A code interpreter you can run yourself: files and a sentence in; charts, tables, files, code and an explanation out. Errors are `application/problem+json` with a stable `code`."),
     paths(
         files::upload, files::list, files::show, files::delete, files::content, files::sample,
-        runs::create, runs::show, runs::events, runs::cancel, runs::artifacts,
+        runs::create, runs::show, runs::events, runs::cancel, runs::replay, runs::artifacts,
         sessions::create, sessions::list, sessions::show, sessions::rename, sessions::delete, sessions::add_files,
         runs::create_in_session, asks::create, sessions::history, sessions::artifacts, sessions::archive,
+        checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content,
         catalog::images, catalog::policies, catalog::models,
@@ -25,7 +26,7 @@ use super::{artifacts, asks, catalog, files, health, runs, sessions};
     tags(
         (name = "files", description = "Uploads"),
         (name = "runs", description = "Programs"),
-        (name = "sessions", description = "Workspaces with their files and history"),
+        (name = "sessions", description = "Interpreters that live on, with their files and history"),
         (name = "asks", description = "Questions"),
         (name = "artifacts", description = "Files that programs left"),
         (name = "catalog", description = "What can be chosen"),

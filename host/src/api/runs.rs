@@ -10,7 +10,7 @@ use glovebox_runtime::{Mode, Program};
 
 use super::body::Json;
 use super::events::{self, Subject};
-use super::wire::{self, Artifacts, Problem, Run, RunRequest, SessionRunRequest};
+use super::wire::{self, Artifacts, Problem, Replay, Run, RunRequest, SessionRunRequest};
 use crate::app::AppState;
 use crate::error::Result;
 use crate::live::Live;
@@ -43,10 +43,12 @@ pub(super) async fn create(
     answer(&app, live, Subject::Run, reply).await
 }
 
-/// Run a program in a session's workspace, after the turns before it.
+/// Take a turn: run a program in a session, where variables and files of the turns before it are still there. If its
+/// interpreter cannot go on after it (out of fuel or time, cancelled, crashed), the turn is undone, and says so.
 #[utoipa::path(post, path = "/api/v1/sessions/{id}/runs", tag = "sessions", params(("id" = String, Path)), request_body = SessionRunRequest,
     responses((status = 201, body = Run), (status = 202, body = Run), (status = 200, content_type = "text/event-stream"),
-        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 409, body = Problem, description = "`session_busy`, `session_ended` or `quota`"),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn create_in_session(
     State(app): State<AppState>,
     tenant: Tenant,
@@ -99,6 +101,18 @@ pub(super) async fn cancel(State(app): State<AppState>, tenant: Tenant, Path(id)
         live.cancel.cancel();
     }
     Ok((StatusCode::ACCEPTED, Answer(run)).into_response())
+}
+
+/// Run a program once more from its record, beside everything else, and compare.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/replay", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = Replay), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "what it ran on is gone, or it is not over"), (status = 503, body = Problem)))]
+pub(super) async fn replay(
+    State(app): State<AppState>,
+    tenant: Tenant,
+    Path(id): Path<String>,
+) -> Result<Answer<Replay>> {
+    Ok(Answer(crate::replay::replay(&app, &tenant, &id).await?.into()))
 }
 
 /// What a run left.

@@ -1,4 +1,4 @@
-//! `/sessions`: workspaces with their files and history.
+//! `/sessions`: interpreters that live on, with their files and history.
 
 use axum::Json as Answer;
 use axum::extract::{FromRequest, Path, Request, State};
@@ -17,7 +17,7 @@ use crate::files::safe_name;
 use crate::live::Record;
 use crate::runs::known_files;
 use crate::sessions;
-use crate::storage::{RunView, SessionRecord};
+use crate::storage::RunView;
 use crate::tenants::Tenant;
 
 /// Open a session.
@@ -32,7 +32,7 @@ pub(super) async fn create(
     let image = image.as_deref().unwrap_or("python");
     let policy = policy.as_deref().unwrap_or("default");
     let session = sessions::open(&app, &tenant, &title, image, policy, &files).await?;
-    Ok((StatusCode::CREATED, Answer(with_files(&app, &tenant, session).await?)).into_response())
+    Ok((StatusCode::CREATED, Answer(Session::of(&app, &tenant, session).await?)).into_response())
 }
 
 /// Every session, the one used last first.
@@ -40,7 +40,7 @@ pub(super) async fn create(
 pub(super) async fn list(State(app): State<AppState>, tenant: Tenant) -> Result<Answer<Sessions>> {
     let mut sessions = Vec::new();
     for session in app.storage.sessions(&tenant).await? {
-        sessions.push(with_files(&app, &tenant, session).await?);
+        sessions.push(Session::of(&app, &tenant, session).await?);
     }
     Ok(Answer(Sessions { sessions }))
 }
@@ -54,7 +54,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Answer<Session>> {
     let session = app.storage.session(&tenant, &id).await?;
-    Ok(Answer(with_files(&app, &tenant, session).await?))
+    Ok(Answer(Session::of(&app, &tenant, session).await?))
 }
 
 /// Rename a session.
@@ -71,9 +71,9 @@ pub(super) async fn rename(
     show(State(app), tenant, Path(id)).await
 }
 
-/// End what goes on in a session and delete everything of it. Uploaded files stay.
+/// Delete everything of a session. Uploaded files and its forks stay.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions", params(("id" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem)))]
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem, description = "`session_busy`")))]
 pub(super) async fn delete(State(app): State<AppState>, tenant: Tenant, Path(id): Path<String>) -> Result<StatusCode> {
     sessions::delete(&app, &tenant, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -165,11 +165,6 @@ pub(super) async fn archive(State(app): State<AppState>, tenant: Tenant, Path(id
         None,
         Disposition::Attachment,
     ))
-}
-
-async fn with_files(app: &AppState, tenant: &Tenant, session: SessionRecord) -> Result<Session> {
-    let files = app.storage.session_files(tenant, &session.id).await?;
-    Ok(Session::new(session, files))
 }
 
 fn turn(run: Run) -> Turn {

@@ -1,28 +1,124 @@
 //! The API tested through `app(state).oneshot(…)`, with a backend that needs no sandbox.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use cap_std::fs::Dir;
-use glovebox_runtime::{Artifact, Ending, Event, EventBody, Job, Lineage, Outcome, Policies, RunError, Usage};
+use glovebox_runtime::{
+    Artifact, Ending, Event, EventBody, Job, LayerError, Lineage, Outcome, Policies, RunError, Usage,
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::app::{App, AppState, Backend, ImageInfo, ImageState, ModelInfo};
+use crate::app::{App, AppState, Backend, ImageInfo, ImageState, Kept, ModelInfo, Turn, Turned};
 use crate::config::Config;
 use crate::engine::sample::{Content, Sample};
 use crate::engine::{Answer, AnswerEvent, Ask, Stage, TokenUsage};
 use crate::error::Result;
 
-/// Echoes its program, leaves it as `echo.txt`, waits if it is told to.
-struct Echo;
+mod sessions;
+
+/// Echoes its program, leaves it as `echo.txt`, waits if it is told to. In a session it remembers: its layers hold the
+/// programs that ran.
+#[derive(Default)]
+struct Echo {
+    /// Layers of the sessions that are live.
+    live: Mutex<BTreeMap<String, Vec<PathBuf>>>,
+}
+
+impl Echo {
+    fn run_in(&self, job: &Job, earlier: &[String]) -> (Ending, String) {
+        let words: Vec<_> = job.program.source.split(' ').collect();
+        let path = |name: &str| job.workspace.join(name);
+        match words.as_slice() {
+            ["write", name, text] => std::fs::write(path(name), text).unwrap(),
+            ["remove", name] => std::fs::remove_file(path(name)).unwrap(),
+            ["recall"] => return (Ending::Exited { code: 0 }, earlier.join(",")),
+            ["fuel"] => {
+                std::fs::write(path("half.txt"), "half").unwrap();
+                return (Ending::OutOfFuel, String::new());
+            }
+            ["raise"] => {
+                let text = String::new;
+                let ending = Ending::Raised { exception: "E".into(), message: text(), traceback: text() };
+                return (ending, String::new());
+            }
+            _ => std::fs::write(path("echo.txt"), &job.program.source).unwrap(),
+        }
+        (Ending::Exited { code: 0 }, job.program.source.clone())
+    }
+}
 
 #[async_trait]
 impl Backend for Echo {
+    async fn turn(
+        &self,
+        turn: Turn,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> std::result::Result<Turned, RunError> {
+        let source = turn.job.program.source.clone();
+        on_event(Event { seq: 1, body: EventBody::Started { image: turn.job.image.clone() } });
+        on_event(Event { seq: 2, body: EventBody::Stdout { text: source.clone() } });
+        let live = self.live.lock().unwrap().remove(&turn.session);
+        let mut earlier = Vec::new();
+        for layer in live.unwrap_or(turn.at.clone()) {
+            let text = std::fs::read_to_string(&layer).unwrap_or_default();
+            if !text.starts_with("layer ") {
+                return Err(RunError::Checkpoint { path: layer, reason: "it is damaged".into() });
+            }
+            earlier.push(text["layer ".len()..].to_owned());
+        }
+        let files = std::fs::read_dir(&turn.job.workspace).unwrap();
+        let mut files: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let (mut ending, stdout) = self.run_in(&turn.job, &earlier);
+        if source == "break" {
+            return Err(RunError::Worker("died of a secret".into()));
+        }
+        if source == "wait" {
+            cancel.cancelled().await;
+            ending = Ending::Cancelled;
+        }
+        let kept = matches!(ending, Ending::Exited { .. } | Ending::Raised { .. }).then(|| {
+            std::fs::write(&turn.save, format!("layer {source}")).unwrap();
+            let layers: Vec<_> = turn.at.iter().chain([&turn.save]).cloned().collect();
+            self.live.lock().unwrap().insert(turn.session.clone(), layers.clone());
+            Kept { layers, bytes: 6 + source.len() as u64 }
+        });
+        let left = match source.as_str() {
+            "fuel" => Some("half.txt"),
+            _ if stdout == source => Some("echo.txt"),
+            _ => None,
+        };
+        let left = left.filter(|name| turn.job.workspace.join(name).exists());
+        let none = String::new;
+        let left = left.map(|path| Artifact { path: path.into(), size: 0, sha256: none(), media_type: none() });
+        let outcome = Outcome { artifacts: left.into_iter().collect(), ..outcome(ending, stdout, files.join(",")) };
+        Ok(Turned { outcome, kept })
+    }
+
+    async fn forget(&self, session: &str) {
+        self.live.lock().unwrap().remove(session);
+    }
+
+    fn is_live(&self, session: &str) -> bool {
+        self.live.lock().unwrap().contains_key(session)
+    }
+
+    fn compress(&self, layer: &Path) -> std::result::Result<u64, LayerError> {
+        match std::fs::read_to_string(layer)?.as_str() {
+            "layer huge" => Err(LayerError::Io(std::io::ErrorKind::StorageFull.into())),
+            _ => Ok(1),
+        }
+    }
+
     async fn run(
         &self,
         job: Job,
@@ -45,18 +141,7 @@ impl Backend for Echo {
         let stderr = files.collect::<Vec<_>>().join(",");
         std::fs::write(job.workspace.join("echo.txt"), &source).unwrap();
         let artifact = Artifact { path: "echo.txt".into(), size: 0, sha256: String::new(), media_type: String::new() };
-        Ok(Outcome {
-            ending,
-            stdout: source,
-            stderr,
-            output_truncated: false,
-            displays: Vec::new(),
-            artifacts: vec![artifact],
-            warnings: Vec::new(),
-            usage: Usage::default(),
-            timing: None,
-            lineage: Lineage::default(),
-        })
+        Ok(Outcome { artifacts: vec![artifact], ..outcome(ending, source, stderr) })
     }
 
     async fn answer(
@@ -74,7 +159,16 @@ impl Backend for Echo {
             mode: Default::default(),
             seed: None,
         };
-        let outcome = self.run(job, &mut |event| on_event(AnswerEvent::Run { attempt: 1, event }), cancel).await?;
+        let mut forward = |event| on_event(AnswerEvent::Run { attempt: 1, event });
+        let outcome = match &ask.interpreter {
+            // As the engine does it: what fails is tried once more.
+            Some(interpreter) if ask.question == "twice" => {
+                interpreter.run(job.clone(), &mut forward, cancel).await?;
+                interpreter.run(job, &mut forward, cancel).await?
+            }
+            Some(interpreter) => interpreter.run(job, &mut forward, cancel).await?,
+            None => self.run(job, &mut forward, cancel).await?,
+        };
         Ok(Answer {
             explanation: format!("after {} questions", ask.history.len()),
             program: ask.question,
@@ -96,6 +190,7 @@ impl Backend for Echo {
             name: name.into(),
             version: "1".into(),
             language: "echo".into(),
+            kind: glovebox_runtime::Kind::Reactor,
             summary: "Echoes.".into(),
             packages: Default::default(),
             state,
@@ -113,6 +208,21 @@ impl Backend for Echo {
     }
 }
 
+fn outcome(ending: Ending, stdout: String, stderr: String) -> Outcome {
+    Outcome {
+        ending,
+        stdout,
+        stderr,
+        output_truncated: false,
+        displays: Vec::new(),
+        artifacts: Vec::new(),
+        warnings: Vec::new(),
+        usage: Usage::default(),
+        timing: None,
+        lineage: Lineage::default(),
+    }
+}
+
 struct Server {
     _dir: tempfile::TempDir,
     state: AppState,
@@ -120,9 +230,13 @@ struct Server {
 
 impl Server {
     async fn new() -> Server {
+        Server::with(Config::default()).await
+    }
+
+    async fn with(config: Config) -> Server {
         let (dir, storage) = crate::storage::tests::open().await;
-        let config = Config { upload_limit_mib: 1, workers: 1, queue_limit: 1, ..Config::default() };
-        let state = App::new(config, storage, Policies::embedded().unwrap(), Arc::new(Echo));
+        let config = Config { upload_limit_mib: 1, workers: 1, queue_limit: 1, ..config };
+        let state = App::new(config, storage, Policies::embedded().unwrap(), Arc::new(Echo::default()));
         Server { _dir: dir, state }
     }
 
@@ -286,7 +400,7 @@ async fn a_session_keeps_files_history_and_workspace_and_leaves_nothing_behind()
         "the first run's file is still there"
     );
     let (_, second) = server.call("POST", &format!("{path}/asks"), json!({"question": "three"})).await;
-    assert_eq!(second["explanation"], "after 1 questions");
+    assert_eq!(second["explanation"], "after 2 questions", "and programs of the user's");
     let (_, history) = server.get(&format!("{path}/history")).await;
     let turns: Vec<_> =
         history["turns"].as_array().unwrap().iter().map(|turn| turn["kind"].as_str().unwrap()).collect();

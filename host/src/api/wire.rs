@@ -11,8 +11,12 @@ use crate::app::App;
 use crate::engine::{Attempt, TokenUsage};
 use crate::error::{Code, Result};
 use crate::live::Record;
-use crate::storage::{ArtifactRecord, AskRecord, FileRecord, RunRecord, RunView, SessionRecord, Status};
+use crate::storage::{ArtifactRecord, AskRecord, FileRecord, RunRecord, RunView, Status};
 use crate::tenants::Tenant;
+
+mod sessions;
+
+pub use sessions::*;
 
 /// An error: `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -73,6 +77,16 @@ pub struct Session {
     pub updated_at: String,
     /// Its files, under their names in the workspace.
     pub files: Vec<File>,
+    /// What it does now.
+    pub state: SessionState,
+    /// Number of the checkpoint that it is at.
+    pub head: Option<i64>,
+    /// The session and checkpoint that it is a fork of.
+    pub forked_from: Option<ForkedFrom>,
+    /// Turns that it has taken, undone ones included.
+    pub turns: i64,
+    /// Bytes of its checkpoints' memory; what forks share is counted in each.
+    pub bytes: i64,
 }
 
 /// Sessions.
@@ -99,6 +113,8 @@ pub struct Artifact {
     pub media_type: String,
     /// Where its bytes are.
     pub url: String,
+    /// Number of its session's checkpoint that was made after the run.
+    pub checkpoint: Option<i64>,
 }
 
 /// Artifacts.
@@ -135,6 +151,10 @@ pub struct Run {
     pub outcome: Option<Value>,
     /// What it left.
     pub artifacts: Vec<Artifact>,
+    /// Number of its session's checkpoint that was made after it.
+    pub checkpoint: Option<i64>,
+    /// Whether its session went back to the state before it.
+    pub undone: bool,
     /// Why Glovebox failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
@@ -165,6 +185,8 @@ pub struct AskResult {
     /// The last program's run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
+    /// Number of its session's checkpoint that was made after it.
+    pub checkpoint: Option<i64>,
     /// What could be asked next.
     pub suggestions: Vec<String>,
     /// Every program that was tried.
@@ -327,17 +349,9 @@ impl From<FileRecord> for File {
 
 impl From<ArtifactRecord> for Artifact {
     fn from(artifact: ArtifactRecord) -> Artifact {
-        let ArtifactRecord { id, run_id, path, size, sha256, media_type } = artifact;
+        let ArtifactRecord { id, run_id, path, size, sha256, media_type, checkpoint } = artifact;
         let url = format!("/api/v1/artifacts/{id}/content");
-        Artifact { id, run_id, path, size, sha256, media_type, url }
-    }
-}
-
-impl Session {
-    pub(super) fn new(session: SessionRecord, files: Vec<FileRecord>) -> Session {
-        let SessionRecord { id, title, image, policy, created_at, updated_at } = session;
-        let files = files.into_iter().map(File::from).collect();
-        Session { id, title, image, policy, created_at, updated_at, files }
+        Artifact { id, run_id, path, size, sha256, media_type, url, checkpoint }
     }
 }
 
@@ -355,6 +369,8 @@ impl From<RunView> for Run {
             outcome,
             error_code,
             error_detail,
+            checkpoint,
+            undone,
             ..
         } = view.run;
         Run {
@@ -368,6 +384,8 @@ impl From<RunView> for Run {
             finished_at,
             outcome: outcome.map(|outcome| outcome_value(&outcome)),
             artifacts: view.artifacts.into_iter().map(Artifact::from).collect(),
+            checkpoint,
+            undone,
             error: stored_problem(error_code, error_detail),
         }
     }
@@ -416,6 +434,7 @@ pub(super) fn ask_result(ask: AskRecord, run: Option<RunView>) -> AskResult {
         finished_at: ask.finished_at,
         explanation: ask.explanation,
         program: ask.program,
+        checkpoint: run.as_ref().and_then(|view| view.run.checkpoint),
         run: run.map(Run::from),
         suggestions: ask.suggestions,
         attempts: ask.attempts,

@@ -50,6 +50,7 @@ pub(super) async fn ask(config: Config, mut args: AskArgs) -> Done {
         question,
         workspace: workspace.clone(),
         history: Vec::new(),
+        interpreter: None,
         image: args.image,
         limits: policy.limits,
         packages: packages.unwrap_or_default(),
@@ -65,7 +66,7 @@ pub(super) async fn ask(config: Config, mut args: AskArgs) -> Done {
     let mut written = Vec::new();
     if let Some(outcome) = &answer.outcome {
         written.extend(out::write_artifacts(outcome, &workspace, &args.out)?);
-        written.extend(out::write_displays(outcome, &args.out)?);
+        written.extend(out::write_displays(&outcome.displays, 1, &args.out)?);
     }
     if !answer.program.is_empty() {
         written.push(out::write_text(&answer.program, &args.out, "program.py")?);

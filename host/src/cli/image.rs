@@ -1,9 +1,11 @@
-//! `glovebox image`: list, prepare and inspect guest images.
+//! `glovebox image`: list, prepare, inspect, add and remove guest images.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use glovebox_runtime::Kind;
 
+use super::image_add::{self, AddArgs};
 use super::out::{self, Progress};
 use super::sample::grid;
 use super::{Done, Failure};
@@ -24,6 +26,13 @@ pub(crate) enum ImageCommand {
         /// Names
         names: Vec<String>,
     },
+    /// Install an image from the catalogue, or one of your own
+    Add(AddArgs),
+    /// Remove an image that was added
+    Rm {
+        /// Its name
+        name: String,
+    },
     /// Show everything about an image
     Inspect {
         /// Its name
@@ -35,12 +44,14 @@ pub(crate) enum ImageCommand {
 }
 
 pub(super) fn image(config: &Config, command: ImageCommand) -> Done {
-    let images = Images::open(config).map_err(Failure::ours)?;
+    let open = || Images::open(config).map_err(Failure::ours);
     match command {
-        ImageCommand::Ls { json: true } => out::print_json(&images.list())?,
+        ImageCommand::Add(args) => return image_add::add(config, &args),
+        ImageCommand::Rm { name } => return image_add::rm(config, &name),
+        ImageCommand::Ls { json: true } => out::print_json(&open()?.list())?,
         ImageCommand::Ls { json: false } => {
             let mut rows = vec![["image", "version", "language", "state", "detail"].map(str::to_owned)];
-            rows.extend(images.list().into_iter().map(|image| {
+            rows.extend(open()?.list().into_iter().map(|image| {
                 [
                     image.name,
                     image.version,
@@ -52,6 +63,7 @@ pub(super) fn image(config: &Config, command: ImageCommand) -> Done {
             out::print(&grid(&rows));
         }
         ImageCommand::Prepare { names } => {
+            let images = open()?;
             let all = || images.list().into_iter().map(|image| image.name).collect();
             let names: Vec<String> = if names.is_empty() { all() } else { names };
             for name in names {
@@ -63,15 +75,16 @@ pub(super) fn image(config: &Config, command: ImageCommand) -> Done {
             }
         }
         ImageCommand::Inspect { name, json } => {
-            let image = find(&images, &name)?;
+            let image = find(&*open()?, &name)?;
             if json {
                 out::print_json(&image)?;
             } else {
                 let mut text = format!(
-                    "{} {} ({})\n{}\nstate: {}{}\n",
+                    "{} {} ({}, {})\n{}\nstate: {}{}\n",
                     image.name,
                     image.version,
                     image.language,
+                    kind(image.kind),
                     image.summary,
                     state(image.state),
                     image.detail.map(|detail| format!(", {detail}")).unwrap_or_default()
@@ -92,6 +105,13 @@ fn find(images: &Images, name: &str) -> Result<ImageInfo, Failure> {
     let names = known.iter().map(|image| image.name.clone()).collect::<Vec<_>>().join(", ");
     let found = known.into_iter().find(|image| image.name == name);
     found.ok_or_else(|| Failure::usage(format!("unknown image `{name}` (there are: {names})")))
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Reactor => "takes turns",
+        Kind::Command => "one program at a time",
+    }
 }
 
 pub(super) fn state(state: ImageState) -> &'static str {

@@ -1,13 +1,23 @@
 //! The command line. stdout carries the result, stderr the progress; `--json` prints one JSON document.
 
+mod answers;
 mod ask;
 mod doctor;
+mod door;
 mod image;
+mod image_add;
 mod lists;
 mod out;
+mod recipe;
+mod repl;
+mod replay;
 mod run;
 mod sample;
 mod serve;
+mod session;
+mod statement;
+mod tree;
+mod turn;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +42,7 @@ struct Cli {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "For every command")]
 pub(crate) struct Common {
     /// Settings as TOML
     #[arg(long, global = true, value_name = "FILE", env = "GLOVEBOX_CONFIG")]
@@ -60,9 +71,16 @@ enum Command {
     Ask(ask::AskArgs),
     /// Run a script in the sandbox
     Run(run::RunArgs),
+    /// Sessions: live interpreters that keep their variables, go back and fork
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// Type code into a session
+    Repl(repl::ReplArgs),
+    /// Run a recorded run again and compare
+    Replay(replay::ReplayArgs),
     /// Show what is in files
     Sample(sample::SampleArgs),
-    /// Guest images: list, prepare, inspect
+    /// Guest images: list, prepare, inspect, add
     #[command(subcommand)]
     Image(image::ImageCommand),
     /// Policies: check files, explain limits
@@ -85,6 +103,9 @@ struct Worker {
     /// Directory of further images
     #[arg(long)]
     images_dir: Option<PathBuf>,
+    /// Sessions that it keeps alive
+    #[arg(long, default_value_t = 256)]
+    live_sessions: usize,
 }
 
 /// Why a command failed: a sentence for stderr, and the exit code.
@@ -146,6 +167,9 @@ fn dispatch(common: &Common, command: Command) -> Done {
         Command::Serve(serve) => block_on(serve::serve(config, serve)),
         Command::Ask(args) => block_on(ask::ask(config, args)),
         Command::Run(args) => block_on(run::run(config, args)),
+        Command::Session(command) => block_on(session::session(config, command)),
+        Command::Repl(args) => block_on(repl::repl(config, args)),
+        Command::Replay(args) => block_on(replay::replay(config, args)),
         Command::Sample(args) => sample::sample(&args),
         Command::Image(command) => image::image(&config, command),
         Command::Policy(command) => lists::policy(&config, command),
@@ -156,7 +180,7 @@ fn dispatch(common: &Common, command: Command) -> Done {
 }
 
 fn work(worker: &Worker) -> Done {
-    crate::workers::worker_main(&worker.cache_dir, worker.images_dir.as_deref())
+    crate::workers::worker_main(&worker.cache_dir, worker.images_dir.as_deref(), worker.live_sessions)
         .map_err(|error| Failure::ours(format!("{error:#}")))?;
     Ok(ExitCode::SUCCESS)
 }

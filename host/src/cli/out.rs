@@ -146,12 +146,11 @@ pub(super) fn write_artifacts(outcome: &Outcome, workspace: &Path, out: &Path) -
     Ok(written)
 }
 
-/// Saves pictures and pages that were shown as `display-1.png`, `display-2.html` …
-pub(super) fn write_displays(outcome: &Outcome, out: &Path) -> Result<Vec<String>, Failure> {
+/// Saves pictures and pages that were shown as `display-1.png`, `display-2.html` …, the first with the number `first`.
+pub(super) fn write_displays(displays: &[Display], first: usize, out: &Path) -> Result<Vec<String>, Failure> {
     use base64::Engine;
     let mut written = Vec::new();
-    let mut number = 0;
-    for display in &outcome.displays {
+    for display in displays {
         let kinds = [
             ("image/png", "png"),
             ("image/jpeg", "jpg"),
@@ -168,8 +167,7 @@ pub(super) fn write_displays(outcome: &Outcome, out: &Path) -> Result<Vec<String
             Ok(bytes) if !matches!(extension, "svg" | "html") => bytes,
             _ => content.as_bytes().to_vec(),
         };
-        number += 1;
-        let name = format!("display-{number}.{extension}");
+        let name = format!("display-{}.{extension}", first + written.len());
         write_one(&mut bytes.as_slice(), &out_dir(out)?, &name, out)?;
         written.push(out.join(name).display().to_string());
     }
@@ -188,12 +186,14 @@ pub(super) fn write_text(text: &str, out: &Path, name: &str) -> Result<String, F
     Ok(out.join(name).display().to_string())
 }
 
-fn write_one(content: &mut impl io::Read, target: &Dir, name: &str, out: &Path) -> Result<(), Failure> {
+/// Writes a file below the user's directory.
+pub(super) fn write_one(content: &mut impl io::Read, target: &Dir, name: &str, out: &Path) -> Result<(), Failure> {
     export(content, target, name)
         .map_err(|error| Failure::ours(format!("failed to write {}: {error}", out.join(name).display())))
 }
 
-fn out_dir(out: &Path) -> Result<Dir, Failure> {
+/// The user's directory, made if it is not there.
+pub(super) fn out_dir(out: &Path) -> Result<Dir, Failure> {
     let failed = |error: io::Error| Failure::usage(format!("cannot write into {}: {error}", out.display()));
     std::fs::create_dir_all(out).map_err(failed)?;
     Dir::open_ambient_dir(out, ambient_authority()).map_err(failed)

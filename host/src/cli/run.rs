@@ -13,7 +13,7 @@ use crate::app::Backend;
 use crate::config::Config;
 
 /// Bytes that a script may have.
-const SCRIPT_LIMIT: u64 = 4 << 20;
+pub(super) const SCRIPT_LIMIT: u64 = 4 << 20;
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -68,7 +68,7 @@ pub(super) async fn run(config: Config, mut args: RunArgs) -> Done {
     let outcome = backend.run(job, &mut on_event, &out::cancel_on_interrupt()).await.map_err(Failure::ours)?;
     if let Some(dir) = &args.out {
         let mut written = out::write_artifacts(&outcome, &workspace, dir)?;
-        written.extend(out::write_displays(&outcome, dir)?);
+        written.extend(out::write_displays(&outcome.displays, 1, dir)?);
         out::tell(&written);
     }
     if args.json {
@@ -88,7 +88,8 @@ pub(super) fn end(outcome: &Outcome) -> ExitCode {
     ExitCode::from(outcome.ending.exit_code())
 }
 
-fn script(path: &Path) -> Result<(String, Option<String>), Failure> {
+/// A script and its name, from a file or, for `-`, from standard input.
+pub(super) fn script(path: &Path) -> Result<(String, Option<String>), Failure> {
     let mut source = String::new();
     let name = path.display();
     let readable = |error: std::io::Error| Failure::usage(format!("cannot read {name}: {error}"));

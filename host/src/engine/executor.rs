@@ -2,12 +2,13 @@
 //! number of times; the last outcome counts, good or bad.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use glovebox_runtime::{Echo, Ending, Event, Job, Mode, Outcome, Program, RunError};
 use tokio_util::sync::CancellationToken;
 
 use super::prompt::one_line;
-use super::{AnswerEvent, Attempt, EngineError, Stage, Work, generator};
+use super::{AnswerEvent, Attempt, EngineError, Interpreter, Stage, Work, generator};
 use crate::workers::Pool;
 
 /// Runs a job: the pool of workers, or a script in tests.
@@ -29,6 +30,20 @@ impl RunJob for Pool {
         cancel: &CancellationToken,
     ) -> Result<Outcome, RunError> {
         Pool::run(self, job, on_event, cancel).await
+    }
+}
+
+/// The interpreter of a session.
+pub(super) struct InSession(pub(super) Arc<dyn Interpreter>);
+
+impl RunJob for InSession {
+    async fn run(
+        &self,
+        job: Job,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, RunError> {
+        self.0.run(job, on_event, cancel).await
     }
 }
 

@@ -92,10 +92,22 @@ fn first_messages(work: &Work<'_>) -> Vec<Message> {
             ("cpu_seconds", &ask.limits.cpu_time_ms.div_ceil(1000).to_string()),
             ("wall_seconds", &ask.limits.wall_time_ms.div_ceil(1000).to_string()),
             ("samples", &samples),
+            ("state", state(ask)),
             ("history", &history(&ask.history)),
             ("question", &question(ask)),
         ],
     )
+}
+
+/// What the program can count on besides the files.
+fn state(ask: &Ask) -> &'static str {
+    if ask.interpreter.is_none() || ask.history.iter().all(|exchange| exchange.program.is_empty()) {
+        "It stands on its own: imports, reading, work, result. Earlier programs have left no variables, only files."
+    } else {
+        "It goes on in the interpreter in which the earlier programs below ran: their imports, variables and functions are \
+         still there and may be used instead of reading and computing again. Use only names that these programs have \
+         surely defined."
+    }
 }
 
 /// The question as it goes into a prompt.
@@ -116,7 +128,12 @@ fn history(exchanges: &[Exchange]) -> String {
         let program = fence(&clip(&exchange.program, EXCHANGE_PROGRAM_BYTES), "python");
         let result = fence(&clip(&exchange.result, EXCHANGE_RESULT_BYTES), "text");
         let question = one_line(&exchange.question, EXCHANGE_RESULT_BYTES);
-        let _ = write!(text, "Earlier question: {question}\nIts program:\n{program}\nIts output (data):\n{result}\n\n");
+        let head = if question.is_empty() {
+            "Earlier program of the user:".to_owned()
+        } else {
+            format!("Earlier question: {question}\nIts program:")
+        };
+        let _ = write!(text, "{head}\n{program}\nIts output (data):\n{result}\n\n");
     }
     text
 }

@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use glovebox_runtime::{Limits, Outcome, RunError};
+use async_trait::async_trait;
+use glovebox_runtime::{Event, Job, Limits, Outcome, RunError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -65,6 +66,9 @@ pub async fn answer(
     cancel: &CancellationToken,
 ) -> Result<Answer, EngineError> {
     let model = engine.models.get(ask.model.as_deref())?;
+    if let Some(interpreter) = ask.interpreter.clone() {
+        return answer_with(&executor::InSession(interpreter), model, engine.max_repairs, &ask, on_event, cancel).await;
+    }
     answer_with(&engine.pool, model, engine.max_repairs, &ask, on_event, cancel).await
 }
 
@@ -187,6 +191,19 @@ pub enum EngineError {
     },
 }
 
+/// A session's interpreter, in which variables of earlier programs are still there. Every program of one question
+/// starts where the session was; what the last one leaves stays.
+#[async_trait]
+pub trait Interpreter: Send + Sync + std::fmt::Debug {
+    /// Runs a program of the question.
+    async fn run(
+        &self,
+        job: Job,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, RunError>;
+}
+
 /// A question about the files of a workspace.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -194,8 +211,10 @@ pub struct Ask {
     pub question: String,
     /// Host directory with the files; the program runs in it and leaves its artifacts there.
     pub workspace: PathBuf,
-    /// Earlier questions of the same session, oldest first.
+    /// Earlier questions and programs of the same session, oldest first.
     pub history: Vec<Exchange>,
+    /// Where programs run if not in fresh ones of `image`.
+    pub interpreter: Option<Arc<dyn Interpreter>>,
     /// Image to run the program in, such as `python`.
     pub image: String,
     /// Ceilings of each run.
@@ -206,10 +225,10 @@ pub struct Ask {
     pub model: Option<String>,
 }
 
-/// An earlier question with its program and its result in short.
+/// An earlier question with its program and its result in short; or a program of the user's own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
-    /// The question.
+    /// The question; empty if the user wrote the program.
     pub question: String,
     /// The program that answered it.
     pub program: String,
@@ -297,7 +316,7 @@ pub enum AnswerEvent {
         /// As in `Stage`.
         attempt: u32,
         /// The runtime's event.
-        event: glovebox_runtime::Event,
+        event: Event,
     },
 }
 

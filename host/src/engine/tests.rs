@@ -113,6 +113,7 @@ fn ask() -> Ask {
         question: "average mass?".into(),
         workspace: std::env::temp_dir(),
         history: Vec::new(),
+        interpreter: None,
         image: "python".into(),
         limits: Limits::default(),
         packages: [("pandas".to_owned(), "2.3".to_owned())].into(),

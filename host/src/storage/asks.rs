@@ -104,7 +104,7 @@ impl Storage {
     }
 }
 
-async fn upsert(
+pub(super) async fn upsert(
     transaction: &mut Transaction<'static, Sqlite>,
     tenant: &Tenant,
     ask: &AskRecord,

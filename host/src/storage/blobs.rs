@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rustix::fs::ioctl_ficlone;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -93,6 +94,31 @@ impl Storage {
         staging.finish()
     }
 
+    /// Like [`Self::stage`] of a whole file that nobody writes; shares its blocks where the file system can. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// A full or broken disk.
+    pub fn stage_file(&self, mut source: File) -> io::Result<Staged> {
+        let mut staging = Staging::create(self.staging_path())?;
+        if ioctl_ficlone(&staging.file, &source).is_ok() {
+            io::copy(&mut source, &mut staging.noting())?;
+        } else {
+            io::copy(&mut source, &mut staging)?;
+        }
+        staging.finish()
+    }
+
+    /// Gives a kept content a second name in the staging area, so that it stays until its new row is written.
+    /// `None` if there is no such content of this size. Blocks.
+    #[must_use]
+    pub fn stage_kept(&self, tenant: &Tenant, sha256: &str, size: u64) -> Option<Staged> {
+        let (kept, path) = (self.blob_path(tenant, sha256), self.staging_path());
+        fs::hard_link(&kept, &path).ok()?;
+        let staged = Staged { blob: Blob { size, sha256: sha256.to_owned(), head: Vec::new() }, path };
+        (staged.path.metadata().ok()?.len() == size).then_some(staged)
+    }
+
     /// Where a content is.
     #[must_use]
     pub fn blob_path(&self, tenant: &Tenant, sha256: &str) -> PathBuf {
@@ -133,7 +159,8 @@ impl Storage {
         for sha256 in candidates {
             let used: i64 = sqlx::query_scalar(
                 "SELECT EXISTS (SELECT 1 FROM files WHERE tenant = ?1 AND sha256 = ?2) \
-                 OR EXISTS (SELECT 1 FROM artifacts WHERE tenant = ?1 AND sha256 = ?2)",
+                 OR EXISTS (SELECT 1 FROM artifacts WHERE tenant = ?1 AND sha256 = ?2) \
+                 OR EXISTS (SELECT 1 FROM tree_blobs WHERE tenant = ?1 AND sha256 = ?2)",
             )
             .bind(tenant.as_str())
             .bind(&sha256)
@@ -165,6 +192,17 @@ impl Staging {
         Ok(Staging { path, file, hash: Sha256::new(), size: 0, head: Vec::new(), finished: false })
     }
 
+    fn noting(&mut self) -> Noting<'_> {
+        Noting(self)
+    }
+
+    fn note(&mut self, piece: &[u8]) {
+        self.hash.update(piece);
+        self.size += piece.len() as u64;
+        let missing = HEAD.saturating_sub(self.head.len()).min(piece.len());
+        self.head.extend_from_slice(&piece[..missing]);
+    }
+
     fn finish(mut self) -> io::Result<Staged> {
         self.file.sync_all()?;
         self.finished = true;
@@ -174,14 +212,24 @@ impl Staging {
     }
 }
 
+/// Notes what is in the file already.
+struct Noting<'a>(&'a mut Staging);
+
+impl Write for Noting<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.0.note(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Write for Staging {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let written = self.file.write(piece)?;
-        let piece = &piece[..written];
-        self.hash.update(piece);
-        self.size += written as u64;
-        let missing = HEAD.saturating_sub(self.head.len()).min(written);
-        self.head.extend_from_slice(&piece[..missing]);
+        self.note(&piece[..written]);
         Ok(written)
     }
 

@@ -133,18 +133,31 @@ impl Storage {
         .await?)
     }
 
-    /// Forgets a file and, unless another one has the same, its content. False if there is none.
+    /// Forgets a file, its copies in checkpoints and, unless something else has the same, its content.
+    /// False if there is none.
     ///
     /// # Errors
     ///
     /// The database failed.
     pub async fn delete_file(&self, tenant: &Tenant, id: &str) -> Result<bool> {
+        let mut transaction = self.0.write.begin().await?;
+        sqlx::query(
+            "DELETE FROM tree_files WHERE (tree_id, area, path, content) IN \
+             (SELECT c.tree_id, 'data', sf.name, f.sha256 FROM files f JOIN session_files sf ON sf.file_id = f.id \
+              JOIN checkpoints c ON c.session_id = sf.session_id WHERE f.tenant = ? AND f.id = ?)",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
         let sha256: Option<String> =
             sqlx::query_scalar("DELETE FROM files WHERE tenant = ? AND id = ? RETURNING sha256")
                 .bind(tenant.as_str())
                 .bind(id)
-                .fetch_optional(&self.0.write)
+                .fetch_optional(&mut *transaction)
                 .await?;
+        super::trees::drop_unused_blobs(&mut transaction, tenant, sha256.as_slice()).await?;
+        transaction.commit().await?;
         let existed = sha256.is_some();
         self.sweep(tenant, sha256.into_iter().collect()).await?;
         Ok(existed)

@@ -5,25 +5,31 @@
 //! data_dir/glovebox.db     everything but bytes
 //! data_dir/blobs/          contents of files and artifacts, by tenant and SHA-256
 //! data_dir/workspaces/     one directory per session, and per run outside of sessions while it goes on
+//! data_dir/scratch/        what the guest of each session has as /tmp
+//! data_dir/layers/         memory of checkpoints, shared by forks
 //! data_dir/tmp/            uploads under way; emptied at start
 //! ```
 
 mod asks;
 mod blobs;
+mod checkpoints;
 mod files;
 mod open;
 mod runs;
 mod sessions;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use asks::AskRecord;
 pub use blobs::{Blob, Staged, Upload};
+pub use checkpoints::{CheckpointRecord, KeptTurn, NewState, file_name};
 pub use files::FileRecord;
 pub use open::OpenError;
 pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
 pub use sessions::SessionRecord;
+pub use trees::{Area, NewTree, Node, Tree};
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;

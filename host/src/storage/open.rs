@@ -13,7 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "1";
+const DATA_VERSION: &str = "2";
+/// Layouts that are brought to that one when they are opened.
+const OLDER: [&str; 1] = ["1"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +63,7 @@ impl Storage {
     /// [`OpenError`], each with its way out.
     pub async fn open(root: &Path) -> Result<Storage, OpenError> {
         let not_writable = |source| OpenError::NotWritable { path: root.to_owned(), source };
-        for dir in ["blobs", "workspaces", "tmp"] {
+        for dir in ["blobs", "workspaces", "scratch", "layers", "tmp"] {
             fs::create_dir_all(root.join(dir)).map_err(not_writable)?;
         }
         private(root).map_err(not_writable)?;
@@ -87,7 +89,8 @@ impl Storage {
                 .max_lifetime(None)
         };
         let write = pool(1).connect_with(options.clone()).await.map_err(database)?;
-        if let Some(found) = version(&write).await.map_err(database)?.filter(|found| found != DATA_VERSION) {
+        let known = |found: &String| found == DATA_VERSION || OLDER.contains(&found.as_str());
+        if let Some(found) = version(&write).await.map_err(database)?.filter(|found| !known(found)) {
             return Err(OpenError::OtherVersion { path: root.to_owned(), found });
         }
         sqlx::migrate!("./migrations").run(&write).await.map_err(|error| database(error.into()))?;
@@ -126,21 +129,31 @@ impl Storage {
         Ok(())
     }
 
-    /// Unfinished uploads, workspaces without a session, and blobs without a row.
+    /// Unfinished uploads, directories without a session, layers and blobs without a row.
     async fn remove_leftovers(&self) -> Result<(), Leftover> {
         for entry in fs::read_dir(self.tmp())? {
             remove(&entry?.path())?;
         }
         let sessions: Vec<String> = sqlx::query_scalar("SELECT id FROM sessions").fetch_all(&self.0.read).await?;
         let sessions: std::collections::HashSet<_> = sessions.into_iter().collect();
-        for entry in fs::read_dir(self.workspaces())? {
+        for dir in [self.workspaces(), self.root().join("scratch")] {
+            for entry in fs::read_dir(dir)? {
+                let entry = entry?;
+                if !entry.file_name().to_str().is_some_and(|name| sessions.contains(name)) {
+                    remove(&entry.path())?;
+                }
+            }
+        }
+        let layers: Vec<String> = sqlx::query_scalar("SELECT file FROM layers").fetch_all(&self.0.read).await?;
+        let layers: std::collections::HashSet<_> = layers.into_iter().collect();
+        for entry in fs::read_dir(self.layers())? {
             let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(|name| sessions.contains(name)) {
+            if !entry.file_name().to_str().is_some_and(|name| layers.contains(name)) {
                 remove(&entry.path())?;
             }
         }
         let used: Vec<(String, String)> =
-            sqlx::query_as("SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts")
+            sqlx::query_as("SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts UNION SELECT tenant, sha256 FROM tree_blobs")
                 .fetch_all(&self.0.read)
                 .await?;
         let used: std::collections::HashSet<PathBuf> =

@@ -39,6 +39,10 @@ pub struct RunRecord {
     pub error_code: Option<String>,
     /// Why Glovebox failed, in a sentence.
     pub error_detail: Option<String>,
+    /// Number of its session's checkpoint that was made after it.
+    pub checkpoint: Option<i64>,
+    /// Whether its session went back to the state before it.
+    pub undone: bool,
 }
 
 /// A file that a run left.
@@ -56,6 +60,8 @@ pub struct ArtifactRecord {
     pub sha256: String,
     /// By content.
     pub media_type: String,
+    /// Number of its session's checkpoint that has it.
+    pub checkpoint: Option<i64>,
 }
 
 /// One event of a stream.
@@ -108,27 +114,20 @@ impl Storage {
             let blob = self.keep(tenant, staged).await?;
             let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
             let (id, run_id) = (new_id("art"), run.id.clone());
-            artifacts.push(ArtifactRecord { id, run_id, path, size, sha256: blob.sha256, media_type });
+            let checkpoint = run.checkpoint;
+            artifacts.push(ArtifactRecord { id, run_id, path, size, sha256: blob.sha256, media_type, checkpoint });
         }
         let mut transaction = self.0.write.begin().await?;
         upsert(&mut transaction, tenant, &run).await?;
-        for (position, artifact) in artifacts.iter().enumerate() {
-            sqlx::query(
-                "INSERT INTO artifacts (id, tenant, run_id, path, size, sha256, media_type, position) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(&artifact.id)
-            .bind(tenant.as_str())
-            .bind(&artifact.run_id)
-            .bind(&artifact.path)
-            .bind(artifact.size)
-            .bind(&artifact.sha256)
-            .bind(&artifact.media_type)
-            .bind(i64::try_from(position).unwrap_or(i64::MAX))
-            .execute(&mut *transaction)
-            .await?;
-        }
+        insert_artifacts(&mut transaction, tenant, &artifacts).await?;
         insert_events(&mut transaction, tenant, &run.id, events).await?;
+        if let Some(session) = &run.session_id {
+            sqlx::query("UPDATE sessions SET turns = turns + 1, updated_at = ? WHERE id = ?")
+                .bind(super::now())
+                .bind(session)
+                .execute(&mut *transaction)
+                .await?;
+        }
         transaction.commit().await?;
         Ok(RunView { run, artifacts })
     }
@@ -145,11 +144,14 @@ impl Storage {
             .fetch_optional(&self.0.read)
             .await?;
         let run = run.ok_or_else(|| Error::not_found("run", id))?;
-        let artifacts = sqlx::query_as("SELECT * FROM artifacts WHERE tenant = ? AND run_id = ? ORDER BY position")
-            .bind(tenant.as_str())
-            .bind(id)
-            .fetch_all(&self.0.read)
-            .await?;
+        let artifacts = sqlx::query_as(
+            "SELECT a.*, r.checkpoint FROM artifacts a JOIN runs r ON r.id = a.run_id \
+             WHERE a.tenant = ? AND a.run_id = ? ORDER BY a.position",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_all(&self.0.read)
+        .await?;
         Ok(RunView { run, artifacts })
     }
 
@@ -190,6 +192,23 @@ impl Storage {
         Ok(runs)
     }
 
+    /// The programs that a session's user ran last, newest first.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn recent_runs(&self, tenant: &Tenant, session: &str, most: i64) -> Result<Vec<RunRecord>> {
+        Ok(sqlx::query_as(
+            "SELECT * FROM runs WHERE tenant = ? AND session_id = ? AND ask_id IS NULL AND status = 'done' \
+             ORDER BY created_at DESC, id DESC LIMIT ?",
+        )
+        .bind(tenant.as_str())
+        .bind(session)
+        .bind(most)
+        .fetch_all(&self.0.read)
+        .await?)
+    }
+
     /// What the runs of a session left, oldest run first.
     ///
     /// # Errors
@@ -197,7 +216,8 @@ impl Storage {
     /// The database failed.
     pub async fn session_artifacts(&self, tenant: &Tenant, session: &str) -> Result<Vec<ArtifactRecord>> {
         Ok(sqlx::query_as(
-            "SELECT a.* FROM artifacts a JOIN runs r ON r.id = a.run_id WHERE a.tenant = ? AND r.session_id = ? \
+            "SELECT a.*, r.checkpoint FROM artifacts a JOIN runs r ON r.id = a.run_id \
+             WHERE a.tenant = ? AND r.session_id = ? \
              ORDER BY r.created_at, r.id, a.position",
         )
         .bind(tenant.as_str())
@@ -212,12 +232,14 @@ impl Storage {
     ///
     /// `not_found`, also if it is someone else's; the database failed.
     pub async fn artifact(&self, tenant: &Tenant, id: &str) -> Result<ArtifactRecord> {
-        sqlx::query_as("SELECT * FROM artifacts WHERE tenant = ? AND id = ?")
-            .bind(tenant.as_str())
-            .bind(id)
-            .fetch_optional(&self.0.read)
-            .await?
-            .ok_or_else(|| Error::not_found("artifact", id))
+        sqlx::query_as(
+            "SELECT a.*, r.checkpoint FROM artifacts a JOIN runs r ON r.id = a.run_id WHERE a.tenant = ? AND a.id = ?",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(&self.0.read)
+        .await?
+        .ok_or_else(|| Error::not_found("artifact", id))
     }
 
     /// What a finished stream said after event `after`, without its last event.
@@ -285,35 +307,60 @@ impl Storage {
     }
 }
 
+pub(super) async fn insert_artifacts(
+    transaction: &mut Transaction<'static, Sqlite>,
+    tenant: &Tenant,
+    artifacts: &[ArtifactRecord],
+) -> Result<(), sqlx::Error> {
+    for (position, artifact) in artifacts.iter().enumerate() {
+        sqlx::query(
+            "INSERT INTO artifacts (id, tenant, run_id, path, size, sha256, media_type, position) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&artifact.id)
+        .bind(tenant.as_str())
+        .bind(&artifact.run_id)
+        .bind(&artifact.path)
+        .bind(artifact.size)
+        .bind(&artifact.sha256)
+        .bind(&artifact.media_type)
+        .bind(i64::try_from(position).unwrap_or(i64::MAX))
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn insert_events(
     transaction: &mut Transaction<'static, Sqlite>,
     tenant: &Tenant,
     stream: &str,
     events: &[StoredEvent],
 ) -> Result<(), sqlx::Error> {
-    for event in events {
-        sqlx::query("INSERT INTO events (tenant, stream, seq, kind, data) VALUES (?, ?, ?, ?, ?)")
-            .bind(tenant.as_str())
-            .bind(stream)
-            .bind(event.seq)
-            .bind(&event.kind)
-            .bind(&event.data)
-            .execute(&mut **transaction)
-            .await?;
+    // A handful to a statement: each statement is a way to another thread and back.
+    for events in events.chunks(64) {
+        let mut insert = sqlx::QueryBuilder::<Sqlite>::new("INSERT INTO events (tenant, stream, seq, kind, data) ");
+        insert.push_values(events, |mut row, event| {
+            row.push_bind(tenant.as_str()).push_bind(stream).push_bind(event.seq);
+            row.push_bind(event.kind.as_str()).push_bind(event.data.as_str());
+        });
+        insert.build().execute(&mut **transaction).await?;
     }
     Ok(())
 }
 
-async fn upsert(
+pub(super) async fn upsert(
     transaction: &mut Transaction<'static, Sqlite>,
     tenant: &Tenant,
     run: &RunRecord,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO runs (id, tenant, session_id, ask_id, status, image, policy, code, request, created_at, \
-         finished_at, outcome, error_code, error_detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET status = excluded.status, finished_at = excluded.finished_at, \
-         outcome = excluded.outcome, error_code = excluded.error_code, error_detail = excluded.error_detail",
+         finished_at, outcome, error_code, error_detail, checkpoint, undone) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET status = excluded.status, request = excluded.request, \
+         finished_at = excluded.finished_at, outcome = excluded.outcome, error_code = excluded.error_code, \
+         error_detail = excluded.error_detail, checkpoint = excluded.checkpoint, undone = excluded.undone",
     )
     .bind(&run.id)
     .bind(tenant.as_str())
@@ -329,6 +376,8 @@ async fn upsert(
     .bind(run.outcome.as_ref().map(sqlx::types::Json))
     .bind(&run.error_code)
     .bind(&run.error_detail)
+    .bind(run.checkpoint)
+    .bind(run.undone)
     .execute(&mut **transaction)
     .await?;
     Ok(())

@@ -2,11 +2,12 @@
 
 use sqlx::FromRow;
 
-use super::{FileRecord, Storage, days_ago, new_id, now};
+use super::trees::Tree;
+use super::{FileRecord, Storage, checkpoints, days_ago, new_id, now};
 use crate::error::{Error, Result};
 use crate::tenants::Tenant;
 
-/// A session: a workspace with its history.
+/// A session: an interpreter and a workspace with their history.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct SessionRecord {
     /// `ses_…`
@@ -21,10 +22,18 @@ pub struct SessionRecord {
     pub created_at: String,
     /// Of the last turn or change.
     pub updated_at: String,
+    /// Number of the checkpoint that it is at; `None` in one of an older Glovebox that has not been used since.
+    pub head: Option<i64>,
+    /// Turns that it has taken, undone ones included.
+    pub turns: i64,
+    /// The session that it is a fork of.
+    pub forked_from_session: Option<String>,
+    /// That session's checkpoint.
+    pub forked_from_checkpoint: Option<i64>,
 }
 
 impl Storage {
-    /// Opens a session.
+    /// Opens a session, with its checkpoint 0: nothing.
     ///
     /// # Errors
     ///
@@ -38,9 +47,15 @@ impl Storage {
             policy: policy.to_owned(),
             created_at: now.clone(),
             updated_at: now,
+            head: Some(0),
+            turns: 0,
+            forked_from_session: None,
+            forked_from_checkpoint: None,
         };
+        let mut transaction = self.0.write.begin().await?;
         sqlx::query(
-            "INSERT INTO sessions (id, tenant, title, image, policy, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sessions (id, tenant, title, image, policy, created_at, updated_at, head, checkpoints_made) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1)",
         )
         .bind(&record.id)
         .bind(tenant.as_str())
@@ -49,8 +64,21 @@ impl Storage {
         .bind(&record.policy)
         .bind(&record.created_at)
         .bind(&record.updated_at)
-        .execute(&self.0.write)
+        .execute(&mut *transaction)
         .await?;
+        let tree = new_id("tree");
+        super::trees::insert(&mut transaction, tenant, &tree, &Tree::new()).await?;
+        sqlx::query(
+            "INSERT INTO checkpoints (id, tenant, session_id, number, name, tree_id, created_at) VALUES (?, ?, ?, 0, '', ?, ?)",
+        )
+        .bind(new_id("chk"))
+        .bind(tenant.as_str())
+        .bind(&record.id)
+        .bind(&tree)
+        .bind(&record.created_at)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
         Ok(record)
     }
 
@@ -99,7 +127,21 @@ impl Storage {
         Ok(())
     }
 
-    /// Forgets a session with its runs, questions, artifacts and events. The workspace is the caller's to remove.
+    /// Number of sessions.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn count_sessions(&self, tenant: &Tenant) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions WHERE tenant = ?")
+            .bind(tenant.as_str())
+            .fetch_one(&self.0.read)
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Forgets a session with its checkpoints, runs, questions, artifacts and events. Its directories are the
+    /// caller's to remove.
     ///
     /// # Errors
     ///
@@ -113,12 +155,15 @@ impl Storage {
         .bind(id)
         .fetch_all(&mut *transaction)
         .await?;
+        let held = checkpoints::held_by_session(&mut transaction, id).await?;
         let done = sqlx::query("DELETE FROM sessions WHERE tenant = ? AND id = ?")
             .bind(tenant.as_str())
             .bind(id)
             .execute(&mut *transaction)
             .await?;
+        let unused = checkpoints::drop_unused(&mut transaction, tenant, held).await?;
         transaction.commit().await?;
+        self.remove(tenant, unused).await;
         self.sweep(tenant, contents).await?;
         Ok(done.rows_affected() > 0)
     }
@@ -137,6 +182,39 @@ impl Storage {
         .bind(id)
         .fetch_all(&self.0.read)
         .await?)
+    }
+
+    /// The files that a session got at this time or later, under their names in its workspace.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn session_files_since(&self, tenant: &Tenant, id: &str, time: &str) -> Result<Vec<FileRecord>> {
+        Ok(sqlx::query_as(
+            "SELECT f.id, sf.name, f.size, f.sha256, f.media_type, f.created_at FROM session_files sf \
+             JOIN files f ON f.id = sf.file_id WHERE f.tenant = ? AND sf.session_id = ? AND sf.added_at >= ? \
+             ORDER BY sf.added_at, f.id",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .bind(time)
+        .fetch_all(&self.0.read)
+        .await?)
+    }
+
+    /// Notes that the copy of a file in a session's workspace has another name.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn rename_session_file(&self, session: &str, file: &str, name: &str) -> Result<()> {
+        sqlx::query("UPDATE session_files SET name = ? WHERE session_id = ? AND file_id = ?")
+            .bind(name)
+            .bind(session)
+            .bind(file)
+            .execute(&self.0.write)
+            .await?;
+        Ok(())
     }
 
     /// Notes that a session's workspace has a copy of a file.

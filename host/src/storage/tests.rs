@@ -34,6 +34,8 @@ fn run(id: &str, session: Option<&str>) -> RunRecord {
         outcome: None,
         error_code: None,
         error_detail: None,
+        checkpoint: None,
+        undone: false,
     }
 }
 
@@ -128,4 +130,138 @@ async fn a_file_in_place_of_the_directory_is_a_clear_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Storage::open(file.path()).await.unwrap_err();
     assert!(error.to_string().contains("--data-dir"), "{error}");
+}
+
+/// A turn that left one file and one layer.
+async fn turn(storage: &Storage, session: &str, id: &str, content: &'static [u8], keep: usize) -> CheckpointRecord {
+    let tenant = Tenant::local();
+    let staged = storage.stage(content, 100).unwrap();
+    let node = Node::File { sha256: staged.blob.sha256.clone(), size: 4 };
+    let tree = Tree::from([((Area::Data, "x.txt".to_owned()), node)]);
+    let layer = storage.new_layer();
+    std::fs::write(&layer, "pages").unwrap();
+    let session = storage.session(&tenant, session).await.unwrap();
+    let before = storage.checkpoint(&tenant, &session.id, session.head.unwrap()).await.unwrap();
+    let mut layers: Vec<_> = storage.layers_of(&before).await.unwrap().iter().map(|layer| file_name(layer)).collect();
+    layers.push(file_name(&layer));
+    let state = NewState { tree: NewTree::New(tree, vec![staged]), layers, added: Some((file_name(&layer), 5)) };
+    let mut run = run(id, Some(&session.id));
+    let turn = KeptTurn { run: &mut run, left: Vec::new(), events: &[], ask: None, state, keep };
+    storage.finish_turn(&tenant, turn).await.unwrap()
+}
+
+#[tokio::test]
+async fn layers_and_contents_stay_while_any_checkpoint_has_them_and_leave_with_the_last() {
+    let (dir, storage) = open().await;
+    let tenant = Tenant::local();
+    let parent = storage.add_session(&tenant, "t", "python", "default").await.unwrap();
+    turn(&storage, &parent.id, "run_1", b"one!", 50).await;
+    let at = turn(&storage, &parent.id, "run_2", b"two!", 50).await;
+    assert_eq!((at.number, at.parent, at.bytes), (2, Some(1), 5));
+    assert_eq!(storage.checkpoint_bytes(&tenant).await.unwrap(), 2 * 5 + 2 * 4);
+    let parent = storage.session(&tenant, &parent.id).await.unwrap();
+    storage.fork_session(&tenant, &parent, &at, &[("ses_child".into(), "c".into())]).await.unwrap();
+    assert!(storage.delete_session(&tenant, &parent.id).await.unwrap());
+    let child = storage.checkpoint(&tenant, "ses_child", 0).await.unwrap();
+    let layers = storage.layers_of(&child).await.unwrap();
+    assert!(layers.len() == 2 && layers.iter().all(|layer| layer.exists()));
+    assert_eq!(entries(&dir.path().join("blobs")), 1, "the fork has the second file alone");
+    assert_eq!(storage.checkpoint_bytes(&tenant).await.unwrap(), 2 * 5 + 4);
+    assert!(storage.delete_session(&tenant, "ses_child").await.unwrap());
+    assert_eq!((entries(&storage.layers()), entries(&dir.path().join("blobs"))), (0, 0));
+    assert_eq!(storage.checkpoint_bytes(&tenant).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn old_checkpoints_are_pruned_but_named_ones_the_first_and_the_head_are_not() {
+    let (_dir, storage) = open().await;
+    let tenant = Tenant::local();
+    let session = storage.add_session(&tenant, "t", "python", "default").await.unwrap();
+    for number in 1..=6 {
+        let made = turn(&storage, &session.id, &format!("run_{number}"), b"same", 2).await;
+        if number == 2 {
+            storage.name_checkpoint(&made, "keep me").await.unwrap();
+        }
+    }
+    let left = storage.checkpoints(&tenant, &session.id).await.unwrap();
+    let left: Vec<_> = left.iter().map(|one| (one.number, one.parent)).collect();
+    assert_eq!(left, [(0, None), (2, Some(0)), (5, Some(2)), (6, Some(5))]);
+    // Numbers of those that are gone are not given again.
+    storage.set_head(&tenant, &session.id, 2).await.unwrap();
+    let made = turn(&storage, &session.id, "run_7", b"more", 2).await;
+    assert_eq!((made.number, made.parent), (7, Some(2)));
+}
+
+#[tokio::test]
+async fn a_deleted_upload_is_gone_from_checkpoints_too() {
+    let (dir, storage) = open().await;
+    let tenant = Tenant::local();
+    let upload = keep(&storage, &tenant, "x.txt", b"same").await;
+    let session = storage.add_session(&tenant, "t", "python", "default").await.unwrap();
+    storage.add_session_file(&tenant, &session.id, &upload.id, "x.txt").await.unwrap();
+    let made = turn(&storage, &session.id, "run_1", b"same", 50).await;
+    assert_eq!(storage.tree(&tenant, &made.tree_id).await.unwrap().len(), 1);
+    assert!(storage.delete_file(&tenant, &upload.id).await.unwrap());
+    assert!(storage.tree(&tenant, &made.tree_id).await.unwrap().is_empty());
+    assert_eq!(entries(&dir.path().join("blobs")), 0);
+}
+
+#[tokio::test]
+async fn a_turn_that_cannot_be_written_down_leaves_its_session_where_it_was() {
+    let (_dir, storage) = open().await;
+    let tenant = Tenant::local();
+    let session = storage.add_session(&tenant, "t", "python", "default").await.unwrap();
+    let mut run = run("run_1", Some(&session.id));
+    let before = storage.checkpoint(&tenant, &session.id, 0).await.unwrap();
+    // A layer that nobody wrote.
+    let state = NewState { tree: NewTree::Same(before.tree_id), layers: vec!["unknown".into()], added: None };
+    let turn = KeptTurn { run: &mut run, left: Vec::new(), events: &[], ask: None, state, keep: 50 };
+    assert!(storage.finish_turn(&tenant, turn).await.is_err());
+    assert_eq!(storage.session(&tenant, &session.id).await.unwrap(), session);
+    assert_eq!(storage.run(&tenant, "run_1").await.unwrap_err().code, Code::NotFound);
+    assert_eq!(storage.checkpoints(&tenant, &session.id).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_directory_of_layout_1_is_brought_to_layout_2_with_everything_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("workspaces/ses_1")).unwrap();
+    std::fs::write(dir.path().join("workspaces/ses_1/kept.txt"), "kept").unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("glovebox.db"));
+    let pool = SqlitePool::connect_with(options.create_if_missing(true)).await.unwrap();
+    let first = sqlx::migrate!("./migrations").iter().take(1).cloned().collect();
+    sqlx::migrate::Migrator::with_migrations(first).run(&pool).await.unwrap();
+    for statement in [
+        "INSERT INTO meta VALUES ('data_version', '1'), ('checked', '')",
+        "INSERT INTO sessions VALUES ('ses_1', 'local', 't', 'python', 'default', '2026-01-01', '2026-01-01')",
+        "INSERT INTO runs (id, tenant, session_id, status, image, policy, code, request, created_at) \
+         VALUES ('run_1', 'local', 'ses_1', 'done', 'python', 'default', '1', '{}', '2026-01-01')",
+    ] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let storage = Storage::open(dir.path()).await.unwrap();
+    let tenant = Tenant::local();
+    let session = storage.session(&tenant, "ses_1").await.unwrap();
+    assert_eq!((session.head, session.turns), (None, 0));
+    let run = storage.run(&tenant, "run_1").await.unwrap().run;
+    assert_eq!((run.checkpoint, run.undone), (None, false));
+    assert!(dir.path().join("workspaces/ses_1/kept.txt").exists());
+    storage.close().await;
+    drop(storage);
+    Storage::open(dir.path()).await.unwrap();
+}
+
+impl Storage {
+    /// Makes every session so many days old.
+    pub(crate) async fn age_sessions(&self, days: u64) {
+        let query = sqlx::query("UPDATE sessions SET created_at = ?").bind(days_ago(days));
+        query.execute(&self.0.write).await.unwrap();
+    }
+
+    /// Makes every session one that an older Glovebox made.
+    pub(crate) async fn forget_checkpoints(&self) {
+        sqlx::query("DELETE FROM checkpoints").execute(&self.0.write).await.unwrap();
+        sqlx::query("UPDATE sessions SET head = NULL, checkpoints_made = 0").execute(&self.0.write).await.unwrap();
+    }
 }

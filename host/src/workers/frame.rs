@@ -1,11 +1,14 @@
 //! What a pool and its workers say to each other: JSON values behind a length.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 
 use glovebox_runtime::{Event, Job, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::turn::{Kept, Turn};
 
 /// Longest message. Rich output is bounded by a limit far below it.
 const MAX_FRAME: u32 = 512 << 20;
@@ -17,6 +20,10 @@ pub(super) enum Request {
     Load(String),
     /// Run a job. Answered with events and one `Outcome` or `Failed`.
     Run(Box<Job>),
+    /// Take a session's turn. Answered with events and one `Turned`, `Checkpoint` or `Failed`.
+    Turn(Box<Turn>),
+    /// Drop a session's instance. Not answered.
+    Forget(String),
     /// End the running job.
     Cancel,
 }
@@ -30,6 +37,10 @@ pub(super) enum Reply {
     Event(Event),
     /// The job is over. What the events brought already (output, displays) is left out.
     Outcome(Box<Outcome>),
+    /// The turn is over; the outcome as in `Outcome`.
+    Turned(Box<Outcome>, Option<Kept>),
+    /// The checkpoint that the turn was to go on from cannot be used.
+    Checkpoint { path: PathBuf, reason: String },
     /// Our side failed.
     Failed(String),
 }

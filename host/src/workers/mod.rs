@@ -7,7 +7,10 @@
 
 mod frame;
 mod pool;
+mod sessions;
+mod turn;
 mod worker;
 
 pub use pool::{Pool, PoolConfig};
+pub use turn::{Kept, Turn, Turned};
 pub use worker::worker_main;

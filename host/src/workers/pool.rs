@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use glovebox_runtime::{
@@ -11,9 +11,13 @@ use glovebox_runtime::{
 };
 use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::frame::{self, Reply, Request};
+use super::turn::{Kept, Turn, Turned};
+
+mod homes;
+use homes::Homes;
 
 /// Longest start of a worker.
 const START: Duration = Duration::from_secs(30);
@@ -23,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// The same for deterministic runs, whose meter is fuel.
 const DETERMINISTIC: Duration = Duration::from_secs(3600);
 /// How long a worker may take to end a cancelled run.
-const CANCEL: Duration = Duration::from_secs(1);
+const CANCEL: Duration = Duration::from_secs(2);
 /// Jobs after which a worker is replaced, so that whatever leaks stays small.
 const JOBS_PER_WORKER: u32 = 10_000;
 
@@ -40,6 +44,8 @@ pub struct PoolConfig {
     pub images_dir: Option<PathBuf>,
     /// Images that workers map before their first job.
     pub preload: Vec<String>,
+    /// Sessions that are kept alive in all workers together.
+    pub live_sessions: usize,
 }
 
 /// A pool of worker processes.
@@ -51,6 +57,7 @@ struct Inner {
     free: Semaphore,
     idle: Mutex<Vec<Worker>>,
     waiting: AtomicUsize,
+    homes: Mutex<Homes>,
 }
 
 impl Pool {
@@ -65,6 +72,7 @@ impl Pool {
             free: Semaphore::new(workers),
             idle: Mutex::new(Vec::new()),
             waiting: AtomicUsize::new(0),
+            homes: Mutex::default(),
             config,
         }));
         let first = Worker::start(&pool.0.config).await?;
@@ -89,7 +97,7 @@ impl Pool {
 
     /// Tells idle workers to map an image that was just prepared.
     pub async fn preload(&self, image: &str) {
-        let idle = std::mem::take(&mut *self.0.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let idle = std::mem::take(&mut *self.0.idle());
         for mut worker in idle {
             if worker.tell(&Request::Load(image.into())).await.is_ok() {
                 self.0.put_back(worker);
@@ -110,25 +118,68 @@ impl Pool {
         on_event: &mut (dyn FnMut(Event) + Send),
         cancel: &CancellationToken,
     ) -> Result<Outcome, RunError> {
-        let _place = {
-            let _waiting = Waiting::new(&self.0.waiting);
-            tokio::select! {
-                place = self.0.free.acquire() => place.map_err(|_| RunError::Worker("pool is closed".into()))?,
-                () = cancel.cancelled() => return Ok(Heard::default().stopped(&job, Ending::Cancelled, on_event)),
-            }
+        let Some(_place) = self.place(cancel).await? else {
+            return Ok(Heard::default().stopped(&job, Ending::Cancelled, on_event));
         };
-        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut worker = match idle.and_then(Worker::if_alive) {
+        let worker = self.0.any_worker().await?;
+        let (outcome, _) = self.0.work(worker, Request::Run(Box::new(job)), on_event, cancel).await?;
+        Ok(outcome)
+    }
+
+    /// Takes a session's turn and waits for its end, as [`Pool::run`] does: in the worker that has the session alive,
+    /// if it is free, else in another. The caller sees to it that a session takes one turn at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Checkpoint`] if the session's files cannot be used; else only when our side failed.
+    pub async fn turn(
+        &self,
+        turn: Turn,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Turned, RunError> {
+        let Some(_place) = self.place(cancel).await? else {
+            let outcome = Heard::default().stopped(&turn.job, Ending::Cancelled, on_event);
+            return Ok(Turned { outcome, kept: None });
+        };
+        let session = turn.session.clone();
+        let home = self.0.homes().of(&session);
+        let worker = match home.and_then(|id| self.0.take_idle(id)).and_then(Worker::if_alive) {
             Some(worker) => worker,
-            None => Worker::start(&self.0.config).await?,
+            None => self.0.any_worker().await?,
         };
-        let replace = ReplaceOnDrop(Some(self.0.clone()));
-        let result = worker.run(job, on_event, cancel).await;
-        if matches!(result, Ok((_, Fate::Keep))) && worker.jobs < JOBS_PER_WORKER {
-            replace.disarm();
+        self.0.homes().moved(&session, worker.id);
+        let (outcome, kept) = self.0.work(worker, Request::Turn(Box::new(turn)), on_event, cancel).await?;
+        if kept.is_none() {
+            self.0.homes().forget(&session);
+        }
+        Ok(Turned { outcome, kept })
+    }
+
+    /// Drops a session's live instance, if it has one. Its files stay.
+    pub async fn forget(&self, session: &str) {
+        let Some(id) = self.0.homes().forget(session) else { return };
+        // A busy worker hears of it after its job.
+        let Some(mut worker) = self.0.take_idle(id) else { return };
+        let orphans = self.0.homes().orphans(id);
+        if worker.tell_all(orphans).await.is_ok() {
             self.0.put_back(worker);
         }
-        result.map(|(outcome, _)| outcome)
+    }
+
+    /// Whether a worker has the session alive.
+    #[must_use]
+    pub fn is_live(&self, session: &str) -> bool {
+        self.0.homes().of(session).is_some()
+    }
+
+    /// Waits for a free worker; `None` if the caller cancels first.
+    async fn place(&self, cancel: &CancellationToken) -> Result<Option<SemaphorePermit<'_>>, RunError> {
+        let _waiting = Waiting::new(&self.0.waiting);
+        tokio::select! {
+            place = self.0.free.acquire() => place.map(Some).map_err(|_| RunError::Worker("pool is closed".into())),
+            () = cancel.cancelled() => Ok(None),
+        }
     }
 }
 
@@ -140,7 +191,48 @@ impl std::fmt::Debug for Pool {
 
 impl Inner {
     fn put_back(&self, worker: Worker) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        self.idle().push(worker);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn homes(&self) -> MutexGuard<'_, Homes> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_idle(&self, id: u64) -> Option<Worker> {
+        let mut idle = self.idle();
+        let index = idle.iter().position(|worker| worker.id == id)?;
+        Some(idle.swap_remove(index))
+    }
+
+    async fn any_worker(&self) -> Result<Worker, RunError> {
+        let idle = self.idle().pop();
+        match idle.and_then(Worker::if_alive) {
+            Some(worker) => Ok(worker),
+            None => Worker::start(&self.config).await,
+        }
+    }
+
+    /// Lets a worker do one thing; afterwards it is put back or replaced.
+    async fn work(
+        self: &Arc<Self>,
+        mut worker: Worker,
+        request: Request,
+        on_event: &mut (dyn FnMut(Event) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<(Outcome, Option<Kept>), RunError> {
+        let replace = ReplaceOnDrop { pool: Some(self.clone()), id: worker.id };
+        let (outcome, kept, fate) = worker.work(request, on_event, cancel).await?;
+        let orphans = self.homes().orphans(worker.id);
+        let listens = orphans.is_empty() || worker.tell_all(orphans).await.is_ok();
+        if fate == Fate::Keep && worker.jobs < JOBS_PER_WORKER && listens {
+            replace.disarm();
+            self.put_back(worker);
+        }
+        Ok((outcome, kept))
     }
 
     /// Starts a worker in the background.
@@ -148,7 +240,7 @@ impl Inner {
         tokio::spawn(async move {
             match Worker::start(&self.config).await {
                 Ok(worker) => {
-                    let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut idle = self.idle();
                     if idle.len() < self.config.workers.max(1) {
                         idle.push(worker);
                     }
@@ -176,23 +268,29 @@ impl Drop for Waiting<'_> {
 }
 
 /// Starts a replacement unless disarmed: also when the caller of `run` goes away in the middle.
-struct ReplaceOnDrop(Option<Arc<Inner>>);
+struct ReplaceOnDrop {
+    pool: Option<Arc<Inner>>,
+    id: u64,
+}
 
 impl ReplaceOnDrop {
     fn disarm(mut self) {
-        self.0 = None;
+        self.pool = None;
     }
 }
 
 impl Drop for ReplaceOnDrop {
     fn drop(&mut self) {
-        if let Some(pool) = self.0.take().filter(|_| tokio::runtime::Handle::try_current().is_ok()) {
+        let Some(pool) = self.pool.take() else { return };
+        pool.homes().gone(self.id);
+        if tokio::runtime::Handle::try_current().is_ok() {
             pool.refill();
         }
     }
 }
 
 /// What becomes of a worker after a job.
+#[derive(PartialEq, Eq)]
 enum Fate {
     Keep,
     /// It was killed.
@@ -201,6 +299,8 @@ enum Fate {
 
 /// A live worker process.
 struct Worker {
+    /// Tells it from all others of this process.
+    id: u64,
     child: Child,
     stdin: ChildStdin,
     /// Replies, read by a task of its own: reading a frame must not be cut in the middle.
@@ -212,10 +312,14 @@ impl Worker {
     async fn start(config: &PoolConfig) -> Result<Worker, RunError> {
         let mut command = Command::new(&config.program);
         command.arg("worker").arg("--cache-dir").arg(&config.cache_dir);
+        let share = config.live_sessions.div_ceil(config.workers.max(1));
+        command.arg("--live-sessions").arg(share.to_string());
         if let Some(dir) = &config.images_dir {
             command.arg("--images-dir").arg(dir);
         }
         // Nothing of ours is handed on, keys in the environment least of all.
+        // Ctrl-C in a terminal is for us alone: we end the program and keep the worker.
+        command.process_group(0);
         command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let failed = |error: std::io::Error| RunError::Worker(format!("did not start: {error}"));
         let mut child = command.spawn().map_err(failed)?;
@@ -223,7 +327,9 @@ impl Worker {
         let (stdin, stdout) = pipes.ok_or_else(|| RunError::Worker("has no pipes".into()))?;
         let (sender, replies) = mpsc::channel(64);
         tokio::spawn(read_replies(stdout, sender));
-        let mut worker = Worker { child, stdin, replies, jobs: 0 };
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut worker = Worker { id, child, stdin, replies, jobs: 0 };
         match tokio::time::timeout(START, worker.replies.recv()).await {
             Ok(Some(Reply::Ready)) => {}
             Ok(_) => return Err(RunError::Worker("did not start: its first word was wrong".into())),
@@ -245,20 +351,30 @@ impl Worker {
             .map_err(|error| RunError::Worker(format!("does not listen: {error}")))
     }
 
-    async fn run(
+    async fn tell_all(&mut self, requests: Vec<Request>) -> Result<(), RunError> {
+        for request in requests {
+            self.tell(&request).await?;
+        }
+        Ok(())
+    }
+
+    async fn work(
         &mut self,
-        job: Job,
+        request: Request,
         on_event: &mut (dyn FnMut(Event) + Send),
         cancel: &CancellationToken,
-    ) -> Result<(Outcome, Fate), RunError> {
+    ) -> Result<(Outcome, Option<Kept>, Fate), RunError> {
         self.jobs += 1;
+        self.tell(&request).await?;
+        let job = match &request {
+            Request::Run(job) => job,
+            Request::Turn(turn) => &turn.job,
+            _ => return Err(RunError::Worker("was asked for nothing".into())),
+        };
         let patience = match job.mode {
             Mode::Live => Duration::from_millis(job.limits.wall_time_ms) + GRACE,
             Mode::Deterministic => DETERMINISTIC,
         };
-        let request = Request::Run(Box::new(job));
-        self.tell(&request).await?;
-        let Request::Run(job) = request else { return Err(RunError::Worker("was asked for nothing".into())) };
         let mut heard = Heard::default();
         let mut kill = std::pin::pin!(tokio::time::sleep(patience));
         let mut cancelled = false;
@@ -266,7 +382,11 @@ impl Worker {
             tokio::select! {
                 reply = self.replies.recv() => match reply {
                     Some(Reply::Event(event)) => heard.event(event, on_event),
-                    Some(Reply::Outcome(outcome)) => return Ok((heard.outcome(*outcome, on_event), Fate::Keep)),
+                    Some(Reply::Outcome(outcome)) => return Ok((heard.outcome(*outcome, on_event), None, Fate::Keep)),
+                    Some(Reply::Turned(outcome, kept)) => {
+                        return Ok((heard.outcome(*outcome, on_event), kept, Fate::Keep));
+                    }
+                    Some(Reply::Checkpoint { path, reason }) => return Err(RunError::Checkpoint { path, reason }),
                     Some(Reply::Failed(reason)) => return Err(RunError::Worker(format!("failed: {reason}"))),
                     Some(Reply::Ready) => return Err(RunError::Worker("broke its protocol".into())),
                     None => return Err(RunError::Worker(format!("died ({})", self.epitaph().await))),
@@ -279,7 +399,7 @@ impl Worker {
                 () = &mut kill => {
                     let _ = self.child.start_kill();
                     let ending = if cancelled { Ending::Cancelled } else { Ending::OutOfTime { clock: Clock::Wall } };
-                    return Ok((heard.stopped(&job, ending, on_event), Fate::Gone));
+                    return Ok((heard.stopped(job, ending, on_event), None, Fate::Gone));
                 }
             }
         }

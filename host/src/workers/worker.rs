@@ -5,18 +5,23 @@ use std::collections::HashMap;
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use glovebox_runtime::{CancellationToken, EventBody, Image, ImageStore, Job, RunError, run};
+use glovebox_runtime::{CancellationToken, Event, EventBody, Image, ImageStore, Outcome, RunError, run};
 use tokio::sync::mpsc;
 
 use super::frame::{self, Reply, Request};
+use super::sessions::Sessions;
+
+/// A worker without a job for so long has the time to make the next one faster; a busy one would lose by it.
+const IDLE: Duration = Duration::from_millis(5);
 
 /// Runs jobs from standard input until it ends. Standard output carries events and outcomes.
 ///
 /// # Errors
 ///
 /// If the pipes to the pool break or the image store cannot be opened.
-pub fn worker_main(cache: &Path, images_dir: Option<&Path>) -> anyhow::Result<()> {
+pub fn worker_main(cache: &Path, images_dir: Option<&Path>, live_sessions: usize) -> anyhow::Result<()> {
     let store = crate::images::open(cache, images_dir)?;
     let (requests, inbox) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -30,41 +35,89 @@ pub fn worker_main(cache: &Path, images_dir: Option<&Path>) -> anyhow::Result<()
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(serve(store, inbox))
+    runtime.block_on(serve(store, inbox, Sessions::new(live_sessions)))
 }
 
-async fn serve(store: ImageStore, mut inbox: mpsc::UnboundedReceiver<Request>) -> anyhow::Result<()> {
+async fn serve(
+    store: ImageStore,
+    mut inbox: mpsc::UnboundedReceiver<Request>,
+    mut sessions: Sessions,
+) -> anyhow::Result<()> {
     let out = RefCell::new(BufWriter::new(std::io::stdout().lock()));
     let say = |reply: &Reply| frame::write(&mut *out.borrow_mut(), reply);
     let mut images = Images { store, loaded: HashMap::new() };
     say(&Reply::Ready)?;
-    while let Some(request) = inbox.recv().await {
+    let mut next = None;
+    while let Some(request) = match next.take() {
+        Some(request) => Some(request),
+        None => inbox.recv().await,
+    } {
         match request {
             // A job for it will say what is wrong.
             Request::Load(name) => drop(images.get(&name)),
             Request::Cancel => {}
+            Request::Forget(session) => sessions.forget(&session),
             Request::Run(job) => {
                 let image = images.get(&job.image);
                 let reply = match &image {
-                    Ok(image) => run_one(image, &job, &mut inbox, &say).await,
+                    Ok(image) => {
+                        watch(&mut inbox, &say, async |on_event, cancel| {
+                            let outcome = run(image, &job, on_event, &cancel).await?;
+                            Ok(Reply::Outcome(Box::new(without_events(outcome))))
+                        })
+                        .await
+                    }
                     Err(error) => Ok(Reply::Failed(error.to_string())),
                 };
-                say(&reply.unwrap_or_else(|error| Reply::Failed(error.to_string())))?;
+                say(&reply.unwrap_or_else(failed))?;
                 // The caller has its answer; what the next run needs is made while nobody waits.
                 if let Ok(image) = image {
-                    image.make_ready();
+                    image.make_room();
+                    match tokio::time::timeout(IDLE, inbox.recv()).await {
+                        Ok(None) => return Ok(()),
+                        Ok(request) => next = request,
+                        Err(_) => image.make_ready().await,
+                    }
                 }
+            }
+            Request::Turn(turn) => {
+                let reply = match images.get(&turn.job.image) {
+                    Ok(image) => {
+                        watch(&mut inbox, &say, async |on_event, cancel| {
+                            let (outcome, kept) = sessions.turn(&image, &turn, on_event, &cancel).await?;
+                            Ok(Reply::Turned(Box::new(without_events(outcome)), kept))
+                        })
+                        .await
+                    }
+                    Err(error) => Ok(Reply::Failed(error.to_string())),
+                };
+                say(&reply.unwrap_or_else(failed))?;
             }
         }
     }
     Ok(())
 }
 
-async fn run_one(
-    image: &Image,
-    job: &Job,
+fn failed(error: RunError) -> Reply {
+    match error {
+        RunError::Checkpoint { path, reason } => Reply::Checkpoint { path, reason },
+        error => Reply::Failed(error.to_string()),
+    }
+}
+
+/// What the events brought already is not sent twice.
+fn without_events(mut outcome: Outcome) -> Outcome {
+    outcome.displays.clear();
+    outcome.stdout.clear();
+    outcome.stderr.clear();
+    outcome
+}
+
+/// Lets a guest work, hands its events on and listens for a cancellation.
+async fn watch(
     inbox: &mut mpsc::UnboundedReceiver<Request>,
     say: &impl Fn(&Reply) -> std::io::Result<()>,
+    work: impl AsyncFnOnce(&mut (dyn FnMut(Event) + Send), CancellationToken) -> Result<Reply, RunError>,
 ) -> Result<Reply, RunError> {
     let cancel = CancellationToken::new();
     let (events, mut pending) = mpsc::unbounded_channel();
@@ -72,14 +125,14 @@ async fn run_one(
         // The receiver lives as long as the run.
         let _ = events.send(event);
     };
-    let forward = |event: glovebox_runtime::Event| {
+    let forward = |event: Event| {
         // `Ended` belongs to the outcome; a broken pipe shows when the outcome is sent.
         if !matches!(event.body, EventBody::Ended { .. }) {
             let _ = say(&Reply::Event(event));
         }
     };
-    let mut outcome = {
-        let mut running = std::pin::pin!(run(image, job, &mut on_event, &cancel));
+    let reply = {
+        let mut running = std::pin::pin!(work(&mut on_event, cancel.clone()));
         loop {
             tokio::select! {
                 biased;
@@ -89,17 +142,14 @@ async fn run_one(
                         cancel.cancel();
                     }
                 }
-                outcome = &mut running => break outcome?,
+                reply = &mut running => break reply?,
             }
         }
     };
     while let Ok(event) = pending.try_recv() {
         forward(event);
     }
-    outcome.displays.clear();
-    outcome.stdout.clear();
-    outcome.stderr.clear();
-    Ok(Reply::Outcome(Box::new(outcome)))
+    Ok(reply)
 }
 
 /// Images that this worker has mapped.
