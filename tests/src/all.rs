@@ -3,7 +3,13 @@
 mod api;
 mod ask;
 mod bad_input;
+mod canary;
 mod cli;
+mod command_images;
 mod isolation;
+mod layers;
+mod live_sessions;
 mod programs;
 mod replay;
+mod session_cli;
+mod sessions;

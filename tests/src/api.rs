@@ -347,6 +347,6 @@ fn a_server_tells_how_it_is_and_what_it_offers() {
         list.as_array().expect("a list").iter().map(|one| one["name"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(names("/api/v1/policies", "policies"), ["default", "generous", "strict"]);
-    assert_eq!(names("/api/v1/images", "images"), ["python", "rustpython"]);
+    assert_eq!(names("/api/v1/images", "images"), ["javascript", "python", "rustpython"]);
     assert_eq!(names("/api/v1/models", "models"), ["builtin"]);
 }

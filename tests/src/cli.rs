@@ -89,7 +89,7 @@ fn each_limit_has_its_exit_code_and_its_name() {
 #[test]
 fn a_mistake_in_the_command_is_2_and_lists_what_there_is() {
     for (args, says) in [
-        (["run", "--image", "pyton", "-"], "there are: python, rustpython"),
+        (["run", "--image", "pyton", "-"], "there are: javascript, python, rustpython"),
         (["run", "--policy", "lax", "-"], "there are: default, generous, strict"),
         (["run", "--file", "/no/such.csv", "-"], "/no/such.csv"),
     ] {
@@ -120,8 +120,8 @@ fn an_image_without_its_module_is_a_failure_of_ours() {
     // The others go on.
     let list = document(&with(&["image", "ls", "--json"]));
     let states: Vec<_> = list.as_array().expect("a list").iter().map(|one| (&one["name"], &one["state"])).collect();
-    let expected =
-        [("hollow", "missing"), ("python", "ready"), ("rustpython", "ready")].map(|(n, s)| (json!(n), json!(s)));
+    let expected = [("hollow", "missing"), ("javascript", "ready"), ("python", "ready"), ("rustpython", "ready")]
+        .map(|(n, s)| (json!(n), json!(s)));
     assert_eq!(states, expected.iter().map(|(name, state)| (name, state)).collect::<Vec<_>>());
 }
 
@@ -257,7 +257,7 @@ fn what_can_be_chosen_is_listed() {
     assert_eq!(document(&glovebox(&["policy", "explain", "--json"])).as_array().map(Vec::len), Some(3));
 
     let images = document(&glovebox(&["image", "ls", "--json"]));
-    assert_eq!((&images[0]["name"], &images[0]["state"]), (&json!("python"), &json!("ready")));
+    assert_eq!((&images[0]["name"], &images[0]["state"]), (&json!("javascript"), &json!("ready")));
     assert!(succeeded(&glovebox(&["image", "inspect", "python"])).contains("pandas"));
     assert_eq!(glovebox(&["image", "inspect", "perl"]).status.code(), Some(2));
 

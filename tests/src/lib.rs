@@ -128,7 +128,7 @@ impl Server {
     /// If it does not start.
     #[must_use]
     pub fn start_in(data: tempfile::TempDir, env: &[(&str, &str)]) -> Server {
-        for name in ["python", "rustpython"] {
+        for name in ["python", "rustpython", "javascript"] {
             image(name);
         }
         let log = tempfile::NamedTempFile::new().expect("a file");

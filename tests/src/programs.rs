@@ -1,9 +1,9 @@
-//! Guest programs as data: `programs/GROUP/NAME.py` beside `NAME.toml` with what must come of it.
+//! Guest programs as data: `programs/GROUP/NAME.py` or `NAME.js` beside `NAME.toml` with what must come of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use glovebox_runtime::{Clock, Echo, Ending, Limits, Outcome};
+use glovebox_runtime::{Clock, Echo, Ending, Limits, Mode, Outcome};
 use glovebox_tests::{here, job, run_here};
 use serde::Deserialize;
 
@@ -71,7 +71,9 @@ fn check_group(group: &str) {
     for path in names {
         let text = std::fs::read_to_string(&path).expect("readable");
         let expected: Expected = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let source = std::fs::read_to_string(path.with_extension("py")).expect("a program beside it");
+        let source =
+            ["py", "js"].map(|extension| path.with_extension(extension)).into_iter().find(|path| path.is_file());
+        let source = std::fs::read_to_string(source.expect("a program beside it")).expect("readable");
         for image in &expected.images {
             let outcome = run_one(image, &source, &expected);
             let name = path.file_stem().expect("named").to_string_lossy().into_owned();
@@ -215,4 +217,26 @@ fn files_go_in_and_out() {
 #[test]
 fn the_scientific_stack_works() {
     check_group("python");
+}
+
+#[test]
+fn javascript_computes_draws_and_fails_well() {
+    check_group("javascript");
+}
+
+#[test]
+fn a_deterministic_javascript_run_can_be_repeated_to_the_last_byte() {
+    let source = include_str!("../programs/javascript/repeats.js");
+    let replay = |seed| {
+        let workspace = tempfile::tempdir().expect("a directory");
+        let mut job = job("javascript", source, workspace.path());
+        job.mode = Mode::Deterministic;
+        job.seed = seed;
+        run_here(&job)
+    };
+    let (first, second) = (replay(None), replay(None));
+    assert!(first.ending.is_success(), "{}", first.stderr);
+    assert_eq!(first, second);
+    assert_eq!(first.artifacts.len(), 3);
+    assert_ne!(first.stdout, replay(Some(1)).stdout);
 }

@@ -1,0 +1,6 @@
+console.log('before');
+for (;;) {
+  try {
+    for (;;);
+  } catch {}
+}

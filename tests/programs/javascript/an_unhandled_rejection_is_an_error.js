@@ -1,0 +1,6 @@
+async function load() {
+  await null;
+  throw new RangeError('lost');
+}
+load();
+setTimeout(() => console.log('never'), 10);

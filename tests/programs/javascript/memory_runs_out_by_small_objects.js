@@ -1,0 +1,2 @@
+const kept = [];
+for (;;) kept.push({ list: [1, 2, 3] });
