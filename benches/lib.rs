@@ -1,7 +1,16 @@
-//! Programs that the benches run in Glovebox and natively.
+//! What the benches share: clocks, tables, a native interpreter, a server, and the programs that all of them run.
+
+pub mod measure;
+pub mod native;
+pub mod place;
+pub mod server;
+pub mod table;
 
 /// The least that a script can do.
 pub const PRINT: &str = "print(1)";
+
+/// The same in JavaScript.
+pub const CONSOLE_LOG: &str = "console.log(1)";
 
 /// Reads a table, aggregates it, draws it.
 pub const GROUP_AND_PLOT: &str = "\

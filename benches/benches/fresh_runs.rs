@@ -5,16 +5,19 @@
 use std::process::{Command, Stdio};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use glovebox_benches::{GROUP_AND_PLOT, PRINT};
+use glovebox_benches::{CONSOLE_LOG, GROUP_AND_PLOT, PRINT, place};
 use glovebox_runtime::{Job, Limits, Mode, Program, run};
 
 fn fresh(criterion: &mut Criterion) {
-    let store = glovebox::images::open(&glovebox::images::default_cache(), None).expect("the image store opens");
+    let store = place::store().expect("the image store opens");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio starts");
     let workspace = tempfile::tempdir().expect("a directory");
-    for (image, name, source) in
-        [("python", "print(1)", PRINT), ("rustpython", "print(1)", PRINT), ("python", "group and plot", GROUP_AND_PLOT)]
-    {
+    for (image, name, source) in [
+        ("python", "print(1)", PRINT),
+        ("rustpython", "print(1)", PRINT),
+        ("javascript", "console.log(1)", CONSOLE_LOG),
+        ("python", "group and plot", GROUP_AND_PLOT),
+    ] {
         store.prepare(image, &mut |step| eprintln!("{image}: {}", step.message)).expect("the image prepares");
         let mapped = store.load(image).expect("the image loads");
         let job = Job {
@@ -26,10 +29,10 @@ fn fresh(criterion: &mut Criterion) {
             seed: None,
         };
         let mut group = criterion.benchmark_group(format!("fresh {image}"));
-        group.sample_size(if name == "print(1)" { 100 } else { 10 });
+        group.sample_size(if source.len() < 20 { 100 } else { 10 });
         group.bench_function(name, |bencher| {
             // As the worker pool does it: the memory is mapped between runs, while nobody waits.
-            let between = || mapped.make_ready();
+            let between = || runtime.block_on(mapped.make_ready());
             let fresh_run = |()| {
                 let outcome = runtime.block_on(run(&mapped, &job, &mut |_| {}, &Default::default())).expect("runs");
                 assert!(outcome.ending.is_success(), "{}", outcome.stderr);
