@@ -566,6 +566,32 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_held_and_zero_at_once_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let memory = memory();
+        for (number, zeros) in [0..2 * PAGE, 2 * PAGE..4 * PAGE, 90 * PAGE..110 * PAGE].into_iter().enumerate() {
+            let path = dir.path().join(number.to_string());
+            Layer::write(&path, Draft { zeros: std::iter::once(zeros).collect(), ..draft(&memory) }).expect("written");
+            let error = Layer::open(&path).expect_err("refused").to_string();
+            assert!(error.contains("held and zero at once"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_holes_that_claims_to_be_compressed_is_refused_before_it_takes_memory() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.layer");
+        let content = Layer::write(&path, draft(&memory())).expect("written").content;
+        let claimed = 1 << 40;
+        let head = head(&Header { content, zstd_bytes: Some(claimed) }).expect("a header");
+        let file = File::create(&path).expect("created");
+        file.write_all_at(&head, 0).expect("written");
+        file.set_len(head.len() as u64 + claimed).expect("holes");
+        let error = Layer::open(&path).expect_err("refused").to_string();
+        assert!(error.contains("larger than they can be"), "{error}");
+    }
+
+    #[test]
     fn a_layer_of_another_image_a_newer_version_or_another_chain_is_refused_by_name() {
         let dir = tempfile::tempdir().expect("a directory");
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
