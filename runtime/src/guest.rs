@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 use wasmtime::{Caller, Engine, Instance, InstancePre, Linker, Memory, Module, Store, TypedFunc};
@@ -15,6 +16,7 @@ use crate::memory::{self, Start, UseImage, Window};
 use crate::meter::{MemoryMeter, YIELD_FUEL};
 use crate::module::STACK_POINTER;
 use crate::mount::{Mount, preopen};
+use crate::service::{self, Services};
 use crate::stdio::{Channel, Input, Voice};
 use crate::wasi::GuestWasi;
 use crate::{Kind, Limits, Mode, RunError, command};
@@ -26,6 +28,8 @@ const MAX_EVENT: usize = 64 << 20;
 pub(crate) struct State {
     pub(crate) wasi: GuestWasi,
     pub(crate) memory: MemoryMeter,
+    /// Who answers its calls; `None` refuses them.
+    pub(crate) services: Option<Arc<dyn Services>>,
     voice: Voice,
     fuel: u64,
 }
@@ -60,12 +64,15 @@ pub(crate) fn link(engine: &Engine, module: &Module) -> wasmtime::Result<Instanc
             Ok(())
         },
     )?;
-    // No host service is granted yet: the contract's "refused".
-    linker.func_wrap("glovebox", "call", |_at: u32, _length: u32| -> i64 { -1 })?;
+    linker.func_wrap_async("glovebox", "call", |caller: Caller<'_, State>, (at, length): (u32, u32)| {
+        Box::new(service::call(caller, at, length))
+    })?;
     linker.instantiate_pre(module)
 }
 
-fn split<'a>(caller: &'a mut Caller<'_, State>) -> wasmtime::Result<(wiggle::GuestMemory<'a>, &'a mut State)> {
+pub(crate) fn split<'a>(
+    caller: &'a mut Caller<'_, State>,
+) -> wasmtime::Result<(wiggle::GuestMemory<'a>, &'a mut State)> {
     let memory = caller.get_export("memory").and_then(wasmtime::Extern::into_memory);
     let memory = memory.ok_or_else(|| wasmtime::format_err!("the guest has no memory"))?;
     let (bytes, state) = memory.data_and_store_mut(caller);
@@ -156,6 +163,7 @@ fn surround(setup: Setup<'_>) -> Result<(State, Input), RunError> {
     let state = State {
         wasi: GuestWasi::new(wasi, ledger, clock, setup.mode, dev, preopens),
         memory: MemoryMeter::new(setup.limits),
+        services: None,
         voice: setup.voice,
         fuel: setup.limits.fuel,
     };

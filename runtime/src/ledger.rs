@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::Limits;
+use crate::{Limits, Room};
 
 /// Identity of a file: device and inode.
 pub(crate) type FileId = (u64, u64);
@@ -161,6 +161,21 @@ impl Ledger {
         let Some(open) = self.open.get_mut(id) else { return };
         self.bytes = self.bytes.saturating_sub(open.size).saturating_add(size);
         open.size = size;
+    }
+
+    /// What is left for files that others make on the guest's behalf.
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            bytes: self.max_bytes.saturating_sub(self.bytes),
+            file_bytes: self.max_file_bytes,
+            files: self.max_files.saturating_sub(self.files),
+        }
+    }
+
+    /// Others made files on the guest's behalf, or put them in the place of its own.
+    pub(crate) fn changed(&mut self, bytes: i64, files: u64) {
+        self.bytes = self.bytes.saturating_add_signed(bytes);
+        self.files = self.files.saturating_add(files);
     }
 
     /// A name is gone. `file`: identity and size if it was a regular file's only name.

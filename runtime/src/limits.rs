@@ -5,6 +5,8 @@
 //! enforce them; a ceiling that is met ends the run with a named [`crate::Ending`] or shows itself
 //! to the guest as the error that a full disk or a full table gives anywhere else.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// The ceilings of one run.
@@ -41,6 +43,8 @@ pub struct Limits {
     pub artifacts: u64,
     /// Size of all artifacts together in MiB. Default 256. What does not fit is left out, with a warning.
     pub artifact_mib: u64,
+    /// Services of the host that the program may ask for. Default: `media`. Who runs jobs has to offer them, too.
+    pub services: BTreeSet<String>,
 }
 
 impl Default for Limits {
@@ -59,6 +63,7 @@ impl Default for Limits {
             open_handles: 256,
             artifacts: 200,
             artifact_mib: 256,
+            services: BTreeSet::from(["media".to_owned()]),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Policy: reads `policies/*.toml`, refuses what it does not know, resolves to [`Limits`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Limits, RunError};
+
+/// Services that policies may grant. What they are is the business of who runs jobs.
+const SERVICES: &[&str] = &["media"];
 
 /// A named set of limits and permissions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +34,9 @@ impl Policy {
     ///
     /// A sentence that names the setting and, for an unknown one, the nearest known name.
     pub fn parse(name: &str, source: &str, toml: &str) -> Result<Policy, String> {
-        let table: toml::Table = toml.parse().map_err(|error| format!("{source}: {error}"))?;
-        check_names(source, "", &table, &["description", "images", "run"])?;
+        let mut table: toml::Table = toml.parse().map_err(|error| format!("{source}: {error}"))?;
+        check_names(source, "", &table, &["description", "images", "run", "services"])?;
+        let services = table.remove("services").map(|services| granted(source, &services)).transpose()?;
         if let Some(run) = table.get("run") {
             let run = run.as_table().ok_or_else(|| format!("{source}: run must be a table, `[run]`"))?;
             check_names(source, "run.", run, &limit_names())?;
@@ -44,7 +48,8 @@ impl Policy {
                 }
             }
         }
-        let policy: Policy = table.try_into().map_err(|error| format!("{source}: {error}"))?;
+        let mut policy: Policy = table.try_into().map_err(|error| format!("{source}: {error}"))?;
+        policy.limits.services = services.unwrap_or(policy.limits.services);
         if policy.limits.memory_mib > 4096 {
             return Err(format!("{source}: run.memory_mib can be 4096 at most, the size of a 32-bit memory"));
         }
@@ -76,6 +81,21 @@ pub fn limit_names() -> Vec<&'static str> {
         "artifacts",
         "artifact_mib",
     ]
+}
+
+/// The services of a table such as `media = true`.
+fn granted(source: &str, services: &toml::Value) -> Result<BTreeSet<String>, String> {
+    let table = services.as_table().ok_or_else(|| format!("{source}: services must be a table, `[services]`"))?;
+    check_names(source, "services.", table, SERVICES)?;
+    let mut granted = BTreeSet::new();
+    for (name, value) in table {
+        match value.as_bool() {
+            Some(true) => drop(granted.insert(name.clone())),
+            Some(false) => {}
+            None => return Err(format!("{source}: services.{name} must be true or false, not {value}")),
+        }
+    }
+    Ok(granted)
 }
 
 fn check_names(source: &str, prefix: &str, table: &toml::Table, known: &[&str]) -> Result<(), String> {
@@ -188,6 +208,8 @@ mod tests {
     fn every_limit_has_a_name_here() {
         let limits = serde_json::to_value(Limits::default()).expect("serializes");
         let mut names: Vec<_> = limits.as_object().expect("object").keys().cloned().collect();
+        // Granted in a table of their own.
+        names.retain(|name| name != "services");
         let mut listed: Vec<_> = limit_names().into_iter().map(str::to_owned).collect();
         names.sort();
         listed.sort();
@@ -201,6 +223,16 @@ mod tests {
             error,
             Err("policies/acme.toml: unknown setting run.memory_mb (did you mean run.memory_mib?)".into())
         );
+    }
+
+    #[test]
+    fn services_are_granted_by_name_and_strict_grants_none() {
+        let policies = Policies::embedded().expect("embedded policies are right");
+        let services = |name: &str| policies.get(name).map(|policy| policy.limits.services.len());
+        assert_eq!((services("default"), services("strict"), services("generous")), (Some(1), Some(0), Some(1)));
+        let error = Policy::parse("a", "a", "[services]\nmedai = true\n");
+        assert_eq!(error, Err("a: unknown setting services.medai (did you mean services.media?)".into()));
+        assert!(Policy::parse("a", "a", "[services]\nmedia = 1\n").is_err());
     }
 
     #[test]

@@ -280,7 +280,7 @@ fn warm_up(
         let said = format!("{}{}", spoken.stdout, spoken.stderr);
         RunError::image(&manifest.name, format!("its warm-up failed: {reason}\n{}", said.trim()))
     };
-    room.runtime.block_on(async {
+    let warming = async {
         let start = Start { image: initial, layers: Vec::new() };
         let mut guest = Guest::new(&pre, &start, room.setup(manifest, &voice)).await?;
         guest.begin(&room.surroundings(Some(0)))?;
@@ -296,7 +296,10 @@ fn warm_up(
         }
         let path = draft.dir().join(MEMORY);
         save_sparse(&path, guest.memory()).map_err(RunError::io("failed to write", &path))
-    })
+    };
+    // On a thread of its own: the caller may be inside of a runtime, where another one cannot be entered.
+    let on_thread = || room.runtime.block_on(warming);
+    std::thread::scope(|scope| scope.spawn(on_thread).join()).unwrap_or_else(|_| Err(failed("it panicked".into())))
 }
 
 /// Runs a turn that does next to nothing and notes which pages it touched: every run will.

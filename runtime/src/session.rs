@@ -22,7 +22,8 @@ use crate::mount::{Access, Mount};
 use crate::run::WORKSPACE;
 use crate::stdio::Voice;
 use crate::{
-    Display, Ending, Event, EventBody, Job, Kind, Lineage, Mode, Outcome, OutputOverflow, RunError, Timing, Usage,
+    Display, Ending, Event, EventBody, Job, Kind, Lineage, Mode, Outcome, OutputOverflow, RunError, Services, Timing,
+    Usage,
 };
 
 /// A live guest. Variables, imports and open files stay from turn to turn.
@@ -57,6 +58,8 @@ pub struct Session {
     interruptible: bool,
     /// Files that were open when it was saved and cannot be opened now.
     lost: Vec<String>,
+    /// Who answers its calls.
+    services: Option<Arc<dyn Services>>,
     /// Of a command: its program's file, there until the run is over.
     program: Option<Placed>,
 }
@@ -161,6 +164,7 @@ impl Session {
             fresh,
             interruptible: true,
             lost,
+            services: None,
             program,
         })
     }
@@ -169,6 +173,11 @@ impl Session {
     pub(crate) async fn once(image: &Image, job: &Job, scratch: &Path) -> Result<Session, RunError> {
         let session = Session::make(image, job, scratch, Vec::new()).await?;
         Ok(Session { interruptible: false, ..session })
+    }
+
+    /// Who answers the guest's calls from now on, where the job's limits grant services; `None`, as at first, refuses.
+    pub fn offer(&mut self, services: Option<Arc<dyn Services>>) {
+        self.services = services;
     }
 
     /// Turns taken since the session's beginning, in all of its instances.
@@ -228,6 +237,7 @@ impl Session {
             stdin: &job.program.stdin,
             present: (before.bytes + scratch.bytes, before.files + scratch.files),
         })?;
+        self.guest.store.data_mut().services = self.services.clone().filter(|_| !job.limits.services.is_empty());
         events.send(EventBody::Started { image: self.name.clone() });
         let filename = job.program.filename.as_deref().unwrap_or(&self.filename);
         let mut argv = vec![filename];

@@ -7,27 +7,54 @@ use anyhow::{Result, bail};
 
 use crate::{call, step};
 
-/// A program and the Debian package that has it.
+/// What a Debian package brings.
 pub(crate) struct Tool {
-    program: &'static str,
+    brings: Brings,
     package: &'static str,
 }
 
-/// Building and serving.
-pub(crate) const FOR_RUNNING: &[Tool] =
-    &[Tool { program: "cc", package: "gcc" }, Tool { program: "make", package: "make" }];
+/// How to see that a package is there, or that somebody has the same from elsewhere.
+enum Brings {
+    /// A program on the path.
+    Program(&'static str),
+    /// A C library that pkg-config knows.
+    Library(&'static str),
+    /// The library of clang, which reads C headers for the bindings.
+    Clang,
+}
 
-/// The browser test besides.
-pub(crate) const FOR_TESTING: &[Tool] = &[
-    Tool { program: "node", package: "nodejs" },
-    Tool { program: "npm", package: "npm" },
-    Tool { program: "chromium", package: "chromium" },
+const fn program(program: &'static str, package: &'static str) -> Tool {
+    Tool { brings: Brings::Program(program), package }
+}
+
+const fn library(library: &'static str, package: &'static str) -> Tool {
+    Tool { brings: Brings::Library(library), package }
+}
+
+/// Building and serving.
+pub(crate) const FOR_RUNNING: &[Tool] = &[
+    program("cc", "gcc"),
+    program("make", "make"),
+    program("pkg-config", "pkg-config"),
+    program("clang", "clang"),
+    Tool { brings: Brings::Clang, package: "libclang-dev" },
+    library("libavcodec", "libavcodec-dev"),
+    library("libavformat", "libavformat-dev"),
+    library("libavutil", "libavutil-dev"),
+    library("libavfilter", "libavfilter-dev"),
+    library("libavdevice", "libavdevice-dev"),
+    library("libswscale", "libswscale-dev"),
+    library("libswresample", "libswresample-dev"),
 ];
+
+/// The browser test besides, and somebody else's look at our videos.
+pub(crate) const FOR_TESTING: &[Tool] =
+    &[program("node", "nodejs"), program("npm", "npm"), program("chromium", "chromium"), program("ffprobe", "ffmpeg")];
 
 /// Finds what is missing and installs it, or says how.
 pub(crate) fn check(tools: &[Tool]) -> Result<()> {
     wasm_target()?;
-    let missing: Vec<_> = tools.iter().filter(|tool| !on_path(tool.program)).map(|tool| tool.package).collect();
+    let missing: Vec<_> = tools.iter().filter(|tool| !tool.is_there()).map(|tool| tool.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,6 +66,30 @@ pub(crate) fn check(tools: &[Tool]) -> Result<()> {
     step(&format!("installing {packages}"));
     call(Command::new("apt-get").args(["update", "-q"]))?;
     call(Command::new("apt-get").args(["install", "-q", "-y", "--no-install-recommends"]).args(missing))
+}
+
+impl Tool {
+    fn is_there(&self) -> bool {
+        match self.brings {
+            Brings::Program(program) => on_path(program),
+            Brings::Library(library) => {
+                Command::new("pkg-config").args(["--exists", library]).status().is_ok_and(|status| status.success())
+            }
+            // Where bindgen looks: a place that was named, or clang's own.
+            Brings::Clang => std::env::var_os("LIBCLANG_PATH").is_some() || clang_library(),
+        }
+    }
+}
+
+fn clang_library() -> bool {
+    let machine = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let llvm = std::fs::read_dir("/usr/lib").into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let llvm = llvm.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvm-")));
+    let places = ["/usr/lib".into(), "/usr/lib64".into(), machine.into()];
+    places.into_iter().chain(llvm.map(|path| path.join("lib"))).any(|place: std::path::PathBuf| {
+        let files = std::fs::read_dir(place).into_iter().flatten().filter_map(Result::ok);
+        files.map(|file| file.file_name()).any(|name| name.to_string_lossy().starts_with("libclang"))
+    })
 }
 
 /// `rust-toolchain.toml` names the target, but only rustup reads that.

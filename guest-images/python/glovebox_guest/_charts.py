@@ -42,7 +42,8 @@ def _is_colorbar(ax):
 
 
 def _axes_chart(ax):
-    for kind, elements in (('pie', _pie), ('box_and_whisker', _box), ('bar', _bars), ('scatter', _scatter), ('line', _lines)):
+    for kind, elements in (('pie', _pie), ('box_and_whisker', _box), ('bar', _bars), ('bar', _steps), ('heatmap', _heatmap), ('scatter', _scatter), ('line', _lines),
+                           ('area', _areas)):
         found = elements(ax)
         if found:
             break
@@ -51,7 +52,7 @@ def _axes_chart(ax):
     result = {'type': kind, 'title': ax.get_title() or None}
     if kind != 'pie':
         result.update(x_label=ax.get_xlabel() or None, y_label=ax.get_ylabel() or None, x_unit=None, y_unit=None)
-    if kind in ('line', 'scatter'):
+    if kind in ('line', 'scatter', 'area'):
         for name, axis in (('x', ax.xaxis), ('y', ax.yaxis)):
             result.update(_ticks(name, axis))
         _thin(found)
@@ -65,6 +66,8 @@ def _thin(series):
     if step > 1:
         for s in series:
             s['points'] = s['points'][::step]
+            if 'errors' in s:
+                s['errors'] = s['errors'][::step]
 
 
 # ---- axes ----
@@ -136,7 +139,13 @@ def _is_dots(line):
 
 
 def _lines(ax):
-    return [_series(line) for line in _curves(ax)]
+    errors = _errors(ax)
+    found = []
+    for line in _curves(ax):
+        found.append(_series(line))
+        if id(line) in errors:
+            found[-1]['errors'] = errors[id(line)][:POINT_LIMIT]
+    return found
 
 
 def _scatter(ax):
@@ -155,16 +164,97 @@ def _scatter(ax):
 def _bars(ax):
     from matplotlib.container import BarContainer
     found = []
+    colours = _legend(ax)
     for bars in ax.containers:
         if isinstance(bars, BarContainer):
             lying = bars.orientation == 'horizontal'
             axis = ax.yaxis if lying else ax.xaxis
             names = _names(axis)
+            group = _label(bars) or (colours.get(tuple(bars[0].get_facecolor()), '') if len(bars) else '')
             for bar in bars:
                 middle = bar.get_y() + bar.get_height() / 2 if lying else bar.get_x() + bar.get_width() / 2
                 value = bar.get_width() if lying else bar.get_height()
-                found.append({'label': _bar_label(axis, names, middle), 'group': _label(bars), 'value': _value(value)})
+                found.append({'label': _bar_label(axis, names, middle), 'group': group, 'value': _value(value)})
     return found[:POINT_LIMIT]
+
+
+def _steps(ax):
+    """The bins of a histogram that is drawn as an outline."""
+    from matplotlib.patches import Polygon, StepPatch
+    found = []
+    for patch in ax.patches:
+        if isinstance(patch, StepPatch):
+            values, edges = patch.get_data().values, patch.get_data().edges
+            bins = [((a + b) / 2, v) for a, b, v in zip(edges, edges[1:], values)]
+        elif type(patch) is Polygon:        # corners of an outline: up at each edge, then along to the next
+            corners = patch.get_xy()
+            bins = [((a[0] + b[0]) / 2, a[1]) for a, b in zip(corners, corners[1:]) if a[1] == b[1] and a[0] < b[0]]
+        else:
+            continue
+        found += [{'label': '%g' % middle, 'group': _label(patch), 'value': _value(value)} for middle, value in bins]
+    return found[:POINT_LIMIT]
+
+
+def _heatmap(ax):
+    """Cells of imshow, pcolormesh and seaborn's heatmap: row and column by their tick, or by number."""
+    import numpy as np
+    from matplotlib.collections import QuadMesh
+    images = [i for i in ax.images if np.ndim(i.get_array()) == 2]
+    meshes = [c for c in ax.collections if isinstance(c, QuadMesh)]
+    if images:
+        grid, shift = images[0].get_array(), 0.0
+    elif meshes:
+        grid, shift = meshes[0].get_array(), 0.5
+        if np.ndim(grid) == 1:
+            height, width = (n - 1 for n in meshes[0].get_coordinates().shape[:2])
+            grid = grid.reshape(height, width)
+    else:
+        return []
+    if grid.size > POINT_LIMIT or np.ndim(grid) != 2:
+        return []
+    down, across = _names(ax.yaxis), _names(ax.xaxis)
+
+    def name(axis, names, position):
+        return _bar_label(axis, names, position) if names else '%g' % (position - shift)
+    values = np.ma.filled(np.ma.asarray(grid, dtype=float), float('nan'))
+    return [{'x': name(ax.xaxis, across, column + shift), 'y': name(ax.yaxis, down, row + shift),
+             'value': float(value) if value == value else None}
+            for row, line in enumerate(values) for column, value in enumerate(line)]
+
+
+def _areas(ax):
+    """Filled areas by their upper edge."""
+    from matplotlib.collections import PolyCollection
+    found = []
+    for area in ax.collections:
+        if isinstance(area, PolyCollection) and area.get_paths():
+            edge = {}
+            for x, y in area.get_paths()[0].vertices.tolist():
+                edge[x] = max(y, edge.get(x, y))
+            found.append({'label': _label(area), 'points': [[_from_axis(ax.xaxis, x), y] for x, y in sorted(edge.items())]})
+    return found
+
+
+def _legend(ax):
+    """Names in the legend by their colour: seaborn names its bars there only."""
+    legend = ax.get_legend()
+    if legend is None:
+        return {}
+    handles = getattr(legend, 'legend_handles', ())
+    colours = (getattr(handle, 'get_facecolor', lambda: None)() for handle in handles)
+    return {tuple(colour): text.get_text() for colour, text in zip(colours, legend.get_texts())
+            if isinstance(colour, tuple)}
+
+
+def _errors(ax):
+    """Half the length of each error bar, by the series' label."""
+    from matplotlib.container import ErrorbarContainer
+    found = {}
+    for container in ax.containers:
+        if isinstance(container, ErrorbarContainer) and container.has_yerr and container.lines[2]:
+            bars = container.lines[2][-1].get_segments()
+            found[id(container.lines[0])] = [float(abs(bar[-1][1] - bar[0][1]) / 2) for bar in bars]
+    return found
 
 
 def _names(axis):

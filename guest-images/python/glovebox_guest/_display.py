@@ -146,9 +146,11 @@ def _shows_itself(obj):
 
 def _bundle(obj):
     """(data, metadata, chart) of an object; text/plain may be missing."""
-    if type(obj) in (str, int, float, complex, bool, bytes, list, tuple, dict, set, type(None)):
+    if type(obj) is dict:
+        return _vega(obj), {}, None
+    if type(obj) in (str, int, float, complex, bool, bytes, list, tuple, set, type(None)):
         return {}, {}, None
-    for known in (_figure, _pandas, _picture):
+    for known in (_figure, _pandas, _styled, _picture, _animation):
         try:
             found = known(obj)
         except BaseException:
@@ -190,11 +192,30 @@ def _chart_json(obj):
     """plotly's and altair's figures carry their own description."""
     plotly = _call(obj, 'to_plotly_json')
     if isinstance(plotly, dict) and 'data' in plotly:
-        return {'application/vnd.plotly.v1+json': plotly}
-    vega = _call(obj, 'to_dict')
-    if isinstance(vega, dict) and 'vega-lite' in str(vega.get('$schema')):
-        return {'application/vnd.vegalite.v5+json': vega}
-    return {}
+        return {'application/vnd.plotly.v1+json': json.loads(json.dumps(plotly, default=_plain))}
+    description = _call(obj, 'to_dict')
+    return _vega(description) if isinstance(description, dict) else {}
+
+
+def _vega(description):
+    """A dict that says by its $schema that it is a Vega or Vega-Lite chart."""
+    schema = description.get('$schema')
+    if not isinstance(schema, str) or 'vega.github.io' not in schema:
+        return {}
+    try:
+        description = json.loads(json.dumps(description, default=_plain))
+    except BaseException:
+        return {}
+    return {'application/vnd.vegalite.v5+json' if 'vega-lite' in schema else 'application/vnd.vega.v5+json': description}
+
+
+def _plain(value):
+    """numpy's and pandas' values and arrays as JSON has them."""
+    for name in ('tolist', 'isoformat'):
+        method = _method(value, name)
+        if method:
+            return method()
+    return str(value)
 
 
 def _figure(obj):
@@ -211,7 +232,32 @@ def _picture(obj):
         file = io.BytesIO()
         drawable = obj if obj.mode in ('1', 'L', 'LA', 'I;16', 'P', 'RGB', 'RGBA') else obj.convert('RGB')
         drawable.save(file, 'PNG')
+        if obj.format == 'GIF' and getattr(obj, 'is_animated', False):
+            moving = io.BytesIO()
+            obj.save(moving, 'GIF', save_all=True)
+            return {'image/gif': moving.getvalue(), 'image/png': file.getvalue()}, {'image/gif': {'width': obj.width, 'height': obj.height}}, None
         return {'image/png': file.getvalue()}, {'image/png': {'width': obj.width, 'height': obj.height}}, None
+
+
+def _animation(obj):
+    """matplotlib's animations, as a GIF of their first frames."""
+    animation = sys.modules.get('matplotlib.animation')
+    if animation and isinstance(obj, animation.Animation):
+        from . import _figures
+        return {'image/gif': _figures.moving(obj), 'text/plain': _text(repr(obj))}, {}, None
+
+
+def _styled(obj):
+    """A styled DataFrame: a page of its rows, and its shape if there are more."""
+    style = sys.modules.get('pandas.io.formats.style')
+    if not style or not isinstance(obj, style.Styler):
+        return None
+    frame = obj.data
+    rows, columns = frame.shape
+    if rows > TABLE_ROWS or columns > TABLE_COLUMNS:        # styling all of them could take minutes
+        shape = '%d rows × %d columns' % (rows, columns)
+        return {'text/plain': shape, 'text/html': frame._repr_html_(), TABLE: _table(sys.modules['pandas'], frame)}, {}, None
+    return {'text/plain': repr(frame), 'text/html': obj.to_html()}, {}, None
 
 
 def _pandas(obj):

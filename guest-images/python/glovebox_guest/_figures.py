@@ -11,6 +11,8 @@ DRAWN_BACKENDS = {'agg', 'cairo', 'pdf', 'pgf', 'ps', 'svg', 'template'}
 
 formats = ('png',)                  # set by each turn's request
 _open = {}                          # matplotlib's own register of open figures, once it is imported
+GIF_FRAMES = 100                    # of an animation that is shown
+_moving = weakref.WeakKeyDictionary()       # figure -> a weak reference to its animation
 _saved = weakref.WeakSet()          # figures the script has written to a file itself
 
 
@@ -26,6 +28,7 @@ def install():
     global _open
     _open = Gcf.figs
     Figure.savefig = _remembering(Figure.savefig)
+    _remember_animations()
     Figure.show = lambda self, warn=True: _show_and_close(self)
     plt.show = show
     plt.pause = time.sleep          # an animation's last frame is shown at the end of the turn
@@ -40,6 +43,58 @@ def _remembering(savefig):
             _saved.add(self)
         return result
     return _like(wrapper, savefig)
+
+
+def _remember_animations():
+    """A figure that has an animation is shown moving; a film is written through the host's FFmpeg."""
+    from matplotlib.animation import Animation
+    begin, save = Animation.__init__, Animation.save
+
+    def beginning(self, fig, *args, **kwargs):
+        begin(self, fig, *args, **kwargs)
+        _moving[fig] = weakref.ref(self)
+
+    def saving(self, filename, writer=None, *args, **kwargs):
+        ending = os.path.splitext(str(filename))[1].lower()
+        if ending in ('.mp4', '.webm', '.mov', '.mkv'):
+            return _film(save, self, str(filename), *args, **kwargs)
+        save(self, filename, 'pillow' if writer in (None, 'ffmpeg', 'imagemagick') else writer, *args, **kwargs)
+        _saved.add(self._fig)
+    Animation.__init__, Animation.save = _like(beginning, begin), _like(saving, save)
+
+
+def _film(save, animation, filename, *args, **kwargs):
+    try:
+        from glovebox import media
+    except ImportError:
+        raise ValueError('films cannot be written here: save the animation as a .gif') from None
+    between = filename + '.gif'
+    save(animation, between, 'pillow', *args, **kwargs)
+    try:
+        media.convert(between, filename)
+    finally:
+        os.remove(between)
+    _saved.add(animation._fig)
+
+
+def moving(animation):
+    """The first frames of an animation as the bytes of a GIF."""
+    import itertools
+
+    from PIL import Image
+    figure = animation._fig
+    frames = []
+    animation._draw_was_started = True      # it is drawn here, so it need not warn
+    animation._init_draw()
+    for data in itertools.islice(animation.new_saved_frame_seq(), GIF_FRAMES):
+        animation._draw_next_frame(data, blit=False)
+        file = io.BytesIO()
+        type(figure).savefig.__wrapped__(figure, file, format='png', dpi=min(_dpi(figure), 80))
+        frames.append(Image.open(file).convert('RGB'))
+    pause = max(20, int(getattr(animation, '_interval', 100)))
+    file = io.BytesIO()
+    frames[0].save(file, 'GIF', save_all=True, append_images=frames[1:], duration=pause, loop=0)
+    return file.getvalue()
 
 
 def _without_windows(switch_backend):
@@ -95,9 +150,19 @@ def bundle(figure):
         metadata['image/png'] = {'width': width, 'height': height}
         if 'svg' in formats:
             data['image/svg+xml'] = _drawn(figure, 'svg', dpi).decode()
+        animation = _moving.get(figure, lambda: None)()
+        if animation is not None:
+            data['image/gif'] = _moving_or_none(animation)
     finally:
         _close(figure)
     return data, metadata, _charts.chart(figure)
+
+
+def _moving_or_none(animation):
+    try:
+        return moving(animation)
+    except Exception:               # the still picture is there
+        return None
 
 
 def _dpi(figure):

@@ -70,6 +70,7 @@ def warm():
     import seaborn
     import openpyxl, tabulate, jinja2
     import IPython.display
+    import glovebox.media
     _first_uses()
     os.environ.clear()
     sys.path_importer_cache.pop('/tmp', None)

@@ -62,7 +62,7 @@ def compiled(source, path):
 
 def collect(old, wheels):
     files = {f: b for f, b in read_zip(old).items()
-             if not f.endswith('.pyc') and not f.startswith(('glovebox_guest/', 'IPython/', '_pyrepl/')) and not UNUSED.match(f)}
+             if not f.endswith('.pyc') and not f.startswith(('glovebox/', 'glovebox_guest/', 'IPython/', '_pyrepl/')) and not UNUSED.match(f)}
     for wheel in wheels:
         added = {f: b for f, b in read_zip(wheel).items() if not SKIP.search(f)}
         metadata = next(b for f, b in added.items() if f.endswith('.dist-info/METADATA'))

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use glovebox_runtime::{Event, Job, Outcome};
+use glovebox_runtime::{Answer, Event, Job, Outcome, Room};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,6 +26,8 @@ pub(super) enum Request {
     Forget(String),
     /// End the running job.
     Cancel,
+    /// To the `Call` of that number; `None`: refused.
+    Answer(u64, Option<Answer>),
 }
 
 /// From a worker.
@@ -41,6 +43,8 @@ pub(super) enum Reply {
     Turned(Box<Outcome>, Option<Kept>),
     /// The checkpoint that the turn was to go on from cannot be used.
     Checkpoint { path: PathBuf, reason: String },
+    /// The job's program asks its host for something. Answered with `Answer`, unless the job ends first.
+    Call { number: u64, request: String, room: Room },
     /// Our side failed.
     Failed(String),
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use glovebox_runtime::{
-    CancellationToken, Clock, Display, Ending, Event, EventBody, Job, Lineage, Mode, Outcome, RunError, Usage,
+    Answer, CancellationToken, Clock, Display, Ending, Event, EventBody, Job, Lineage, Mode, Outcome, RunError, Usage,
 };
 use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::frame::{self, Reply, Request};
 use super::turn::{Kept, Turn, Turned};
+use crate::media::MediaService;
 
 mod homes;
 use homes::Homes;
@@ -58,6 +60,7 @@ struct Inner {
     idle: Mutex<Vec<Worker>>,
     waiting: AtomicUsize,
     homes: Mutex<Homes>,
+    media: MediaService,
 }
 
 impl Pool {
@@ -73,6 +76,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             waiting: AtomicUsize::new(0),
             homes: Mutex::default(),
+            media: MediaService::new(&config.program),
             config,
         }));
         let first = Worker::start(&pool.0.config).await?;
@@ -225,7 +229,7 @@ impl Inner {
         cancel: &CancellationToken,
     ) -> Result<(Outcome, Option<Kept>), RunError> {
         let replace = ReplaceOnDrop { pool: Some(self.clone()), id: worker.id };
-        let (outcome, kept, fate) = worker.work(request, on_event, cancel).await?;
+        let (outcome, kept, fate) = worker.work(request, &self.media, on_event, cancel).await?;
         let orphans = self.homes().orphans(worker.id);
         let listens = orphans.is_empty() || worker.tell_all(orphans).await.is_ok();
         if fate == Fate::Keep && worker.jobs < JOBS_PER_WORKER && listens {
@@ -361,6 +365,7 @@ impl Worker {
     async fn work(
         &mut self,
         request: Request,
+        media: &MediaService,
         on_event: &mut (dyn FnMut(Event) + Send),
         cancel: &CancellationToken,
     ) -> Result<(Outcome, Option<Kept>, Fate), RunError> {
@@ -378,6 +383,7 @@ impl Worker {
         let mut heard = Heard::default();
         let mut kill = std::pin::pin!(tokio::time::sleep(patience));
         let mut cancelled = false;
+        let mut answering: Option<BoxFuture<'_, (u64, Option<Answer>)>> = None;
         loop {
             tokio::select! {
                 reply = self.replies.recv() => match reply {
@@ -388,9 +394,21 @@ impl Worker {
                     }
                     Some(Reply::Checkpoint { path, reason }) => return Err(RunError::Checkpoint { path, reason }),
                     Some(Reply::Failed(reason)) => return Err(RunError::Worker(format!("failed: {reason}"))),
+                    Some(Reply::Call { number, request, room }) => {
+                        // Granted by the policy; a worker's word is not enough.
+                        let granted = job.limits.services.contains("media");
+                        answering = Some(Box::pin(async move {
+                            let answer = async { media.call(&job.workspace, request, room).await };
+                            (number, if granted { answer.await } else { None })
+                        }));
+                    }
                     Some(Reply::Ready) => return Err(RunError::Worker("broke its protocol".into())),
                     None => return Err(RunError::Worker(format!("died ({})", self.epitaph().await))),
                 },
+                (number, answer) = under_way(&mut answering) => {
+                    answering = None;
+                    self.tell(&Request::Answer(number, answer)).await?;
+                }
                 () = cancel.cancelled(), if !cancelled => {
                     cancelled = true;
                     self.tell(&Request::Cancel).await?;
@@ -410,6 +428,14 @@ impl Worker {
             Ok(Ok(status)) => status.to_string(),
             _ => "no exit status".into(),
         }
+    }
+}
+
+/// What is under way, if anything is.
+async fn under_way<T>(work: &mut Option<BoxFuture<'_, T>>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }
 

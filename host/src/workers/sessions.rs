@@ -1,8 +1,9 @@
 //! The sessions that a worker has alive: a cache, since each can be woken from its files.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use glovebox_runtime::{CancellationToken, Event, Image, Outcome, RunError, Session};
+use glovebox_runtime::{CancellationToken, Event, Image, Outcome, RunError, Services, Session};
 
 use super::turn::{Kept, Turn};
 
@@ -36,6 +37,7 @@ impl Sessions {
         &mut self,
         image: &Image,
         turn: &Turn,
+        services: Arc<dyn Services>,
         on_event: &mut (dyn FnMut(Event) + Send),
         cancel: &CancellationToken,
     ) -> Result<(Outcome, Option<Kept>), RunError> {
@@ -44,6 +46,7 @@ impl Sessions {
             Some(session) => session,
             None => Session::wake(image, &turn.job, &turn.scratch, &turn.at).await?,
         };
+        session.offer(Some(services));
         let outcome = session.turn(&turn.job, on_event, cancel).await?;
         if !session.is_intact() {
             return Ok((outcome, None));

@@ -7,8 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use glovebox_runtime::{CancellationToken, Event, EventBody, Image, ImageStore, Outcome, RunError, run};
-use tokio::sync::mpsc;
+use glovebox_runtime::{
+    Answer, Answering, CancellationToken, Event, EventBody, Image, ImageStore, Outcome, Room, RunError, Services,
+    run_with,
+};
+use tokio::sync::{mpsc, oneshot};
 
 use super::frame::{self, Reply, Request};
 use super::sessions::Sessions;
@@ -46,6 +49,7 @@ async fn serve(
     let out = RefCell::new(BufWriter::new(std::io::stdout().lock()));
     let say = |reply: &Reply| frame::write(&mut *out.borrow_mut(), reply);
     let mut images = Images { store, loaded: HashMap::new() };
+    let (services, mut calls) = PoolServices::pair();
     say(&Reply::Ready)?;
     let mut next = None;
     while let Some(request) = match next.take() {
@@ -55,14 +59,15 @@ async fn serve(
         match request {
             // A job for it will say what is wrong.
             Request::Load(name) => drop(images.get(&name)),
-            Request::Cancel => {}
+            Request::Cancel | Request::Answer(..) => {}
             Request::Forget(session) => sessions.forget(&session),
             Request::Run(job) => {
                 let image = images.get(&job.image);
                 let reply = match &image {
                     Ok(image) => {
-                        watch(&mut inbox, &say, async |on_event, cancel| {
-                            let outcome = run(image, &job, on_event, &cancel).await?;
+                        watch(&mut inbox, &mut calls, &say, async |on_event, cancel| {
+                            let services = Some(services.clone());
+                            let outcome = run_with(image, &job, services, on_event, &cancel).await?;
                             Ok(Reply::Outcome(Box::new(without_events(outcome))))
                         })
                         .await
@@ -83,8 +88,9 @@ async fn serve(
             Request::Turn(turn) => {
                 let reply = match images.get(&turn.job.image) {
                     Ok(image) => {
-                        watch(&mut inbox, &say, async |on_event, cancel| {
-                            let (outcome, kept) = sessions.turn(&image, &turn, on_event, &cancel).await?;
+                        watch(&mut inbox, &mut calls, &say, async |on_event, cancel| {
+                            let services = services.clone();
+                            let (outcome, kept) = sessions.turn(&image, &turn, services, on_event, &cancel).await?;
                             Ok(Reply::Turned(Box::new(without_events(outcome)), kept))
                         })
                         .await
@@ -105,6 +111,10 @@ fn failed(error: RunError) -> Reply {
     }
 }
 
+fn broken(error: std::io::Error) -> RunError {
+    RunError::Worker(format!("cannot reach its pool: {error}"))
+}
+
 /// What the events brought already is not sent twice.
 fn without_events(mut outcome: Outcome) -> Outcome {
     outcome.displays.clear();
@@ -113,9 +123,36 @@ fn without_events(mut outcome: Outcome) -> Outcome {
     outcome
 }
 
-/// Lets a guest work, hands its events on and listens for a cancellation.
+/// What a guest asks for, with the place for the answer.
+struct Call {
+    request: String,
+    room: Room,
+    answer: oneshot::Sender<Option<Answer>>,
+}
+
+/// Answers a guest's calls by asking the pool.
+struct PoolServices(mpsc::UnboundedSender<Call>);
+
+impl PoolServices {
+    fn pair() -> (Arc<dyn Services>, mpsc::UnboundedReceiver<Call>) {
+        let (sender, calls) = mpsc::unbounded_channel();
+        (Arc::new(PoolServices(sender)), calls)
+    }
+}
+
+impl Services for PoolServices {
+    fn call(&self, request: String, room: Room) -> Answering<'_> {
+        let (answer, answered) = oneshot::channel();
+        // The receiver lives as long as the worker.
+        let _ = self.0.send(Call { request, room, answer });
+        Box::pin(async { answered.await.ok().flatten() })
+    }
+}
+
+/// Lets a guest work, hands its events and calls on and listens for a cancellation.
 async fn watch(
     inbox: &mut mpsc::UnboundedReceiver<Request>,
+    calls: &mut mpsc::UnboundedReceiver<Call>,
     say: &impl Fn(&Reply) -> std::io::Result<()>,
     work: impl AsyncFnOnce(&mut (dyn FnMut(Event) + Send), CancellationToken) -> Result<Reply, RunError>,
 ) -> Result<Reply, RunError> {
@@ -131,17 +168,29 @@ async fn watch(
             let _ = say(&Reply::Event(event));
         }
     };
+    // The call that waits for its answer, and how many there were: an answer may come after its caller is gone.
+    let (mut waiting, mut number) = (None, 0);
     let reply = {
         let mut running = std::pin::pin!(work(&mut on_event, cancel.clone()));
         loop {
             tokio::select! {
                 biased;
                 Some(event) = pending.recv() => forward(event),
-                request = inbox.recv() => {
-                    if matches!(request, Some(Request::Cancel) | None) {
-                        cancel.cancel();
-                    }
+                Some(call) = calls.recv() => {
+                    number += 1;
+                    waiting = Some((number, call.answer));
+                    say(&Reply::Call { number, request: call.request, room: call.room }).map_err(broken)?;
                 }
+                request = inbox.recv() => match request {
+                    Some(Request::Cancel) | None => cancel.cancel(),
+                    Some(Request::Answer(of, answer)) => {
+                        if let Some((_, waiting)) = waiting.take_if(|(number, _)| *number == of) {
+                            // Whoever asked may have ended by now.
+                            let _ = waiting.send(answer);
+                        }
+                    }
+                    Some(_) => {}
+                },
                 reply = &mut running => break reply?,
             }
         }

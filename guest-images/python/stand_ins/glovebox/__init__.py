@@ -1,0 +1,1 @@
+"""What Glovebox offers to programs beyond Python: `from glovebox import media` for audio and video."""
