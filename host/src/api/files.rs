@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use super::body::{Disposition, download, receive};
+use super::body::{Content, Disposition, download, receive};
 use super::wire::{File, Files, Problem};
 use crate::app::AppState;
 use crate::engine::sample::Sample;
@@ -49,10 +49,17 @@ pub(super) async fn delete(State(app): State<AppState>, tenant: Tenant, Path(id)
 /// The bytes, as an attachment.
 #[utoipa::path(get, path = "/api/v1/files/{id}/content", tag = "files", params(("id" = String, Path)),
     responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem)))]
-pub(super) async fn content(State(app): State<AppState>, tenant: Tenant, Path(id): Path<String>) -> Result<Response> {
+pub(super) async fn content(
+    State(app): State<AppState>,
+    tenant: Tenant,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let file = one(&app, &tenant, id).await?;
     let path = app.storage.blob_path(&tenant, &file.sha256);
-    download(path, &file.name, &file.media_type, file.size, &file.sha256, Disposition::Attachment).await
+    let disposition = Disposition::Attachment;
+    let content = Content { path, name: &file.name, kind: &file.media_type, sha256: &file.sha256, disposition };
+    download(content, &headers).await
 }
 
 /// What the file holds: format, columns with types and ranges, first rows.

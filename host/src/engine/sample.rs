@@ -25,9 +25,9 @@ pub struct Sample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Content {
-    /// CSV, TSV, JSON arrays of records, JSON Lines: one table.
+    /// CSV, TSV, JSON arrays of records, JSON Lines, Parquet, Arrow: one table.
     Table(Table),
-    /// A workbook: a table per sheet.
+    /// A workbook (XLSX, XLS, ODS): a table per sheet.
     Workbook {
         /// In the order of the file.
         sheets: Vec<Sheet>,
@@ -48,8 +48,19 @@ pub enum Content {
         /// The beginning.
         preview: String,
     },
-    /// PNG, JPEG or GIF.
+    /// A database file: its tables and views.
+    Database {
+        /// In the order of the file.
+        tables: Vec<Sheet>,
+    },
+    /// PDF.
+    Document(DocumentFacts),
+    /// PNG, JPEG, WebP or GIF.
     Image(ImageFacts),
+    /// Audio and video.
+    Media(MediaFacts),
+    /// ZIP, TAR and compressed files: listed, not unpacked.
+    Archive(ArchiveFacts),
     /// Anything else.
     Binary {
         /// First bytes as hex.
@@ -57,7 +68,7 @@ pub enum Content {
     },
 }
 
-/// One sheet of a workbook.
+/// One sheet of a workbook, or one table of a database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Sheet {
     /// Its name.
@@ -120,6 +131,9 @@ pub struct Column {
     /// Mean of numbers.
     #[serde(default)]
     pub mean: Option<f64>,
+    /// First quartile, median and third quartile of numbers; estimates if there are many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quartiles: Option<[f64; 3]>,
     /// Most frequent values with their counts, at most 8, most frequent first.
     #[serde(default)]
     pub top: Vec<(String, u64)>,
@@ -163,6 +177,8 @@ pub enum Role {
     Measure,
     /// A point in time.
     Time,
+    /// A place: latitude, longitude, country, postal code.
+    Geo,
     /// Free text.
     Text,
 }
@@ -170,7 +186,7 @@ pub enum Role {
 /// Facts about an image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ImageFacts {
-    /// `png`, `jpeg` or `gif`.
+    /// `png`, `jpeg`, `webp` or `gif`.
     pub format: String,
     /// Pixels.
     pub width: u32,
@@ -182,4 +198,79 @@ pub struct ImageFacts {
     pub duration_ms: u64,
     /// Pixel layout in words, such as `RGB`, `palette of 64 colours`.
     pub color: String,
+}
+
+/// Facts about a document of pages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DocumentFacts {
+    /// `pdf`.
+    pub format: String,
+    /// Pages in the file.
+    pub pages: u64,
+    /// As the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Text of the first pages; empty if there is none to be found, as in a scan.
+    pub preview: String,
+}
+
+/// Facts about audio or video.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MediaFacts {
+    /// Container, such as `mp4`, `matroska`, `wav`.
+    pub format: String,
+    /// Of the whole file; 0 if it does not say.
+    pub duration_ms: u64,
+    /// In the order of the file.
+    pub streams: Vec<StreamFacts>,
+}
+
+/// One stream of audio or video.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StreamFacts {
+    /// `video`, `audio`, `subtitle` or `other`.
+    pub kind: String,
+    /// Such as `h264`, `aac`.
+    pub codec: String,
+    /// Pixels; 0 without picture.
+    pub width: u32,
+    /// Pixels; 0 without picture.
+    pub height: u32,
+    /// Pictures in a second, on average; 0 without picture.
+    pub frames_per_second: f64,
+    /// Pictures in the stream, counted or from rate and duration; 0 if unknown.
+    pub frames: u64,
+    /// Channels of sound; 0 without sound.
+    pub channels: u32,
+    /// Samples of sound in a second; 0 without sound.
+    pub sample_rate: u32,
+}
+
+/// Facts about an archive or a compressed file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ArchiveFacts {
+    /// `zip`, `tar`, `tar.gz`, `gzip`, …
+    pub format: String,
+    /// Files in it. Exact unless `files_estimated`.
+    pub files: u64,
+    /// True if the listing stopped before the end.
+    pub files_estimated: bool,
+    /// Bytes of all files once unpacked, as the archive claims.
+    pub unpacked_bytes: u64,
+    /// The first files.
+    pub entries: Vec<ArchiveEntry>,
+    /// What is in the only file, if that is one table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // A sample holds an archive that holds a sample: without this the API description would never end.
+    #[schema(no_recursion)]
+    pub inner: Option<Box<Sample>>,
+}
+
+/// A file in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ArchiveEntry {
+    /// As the archive has it; anybody's text.
+    pub name: String,
+    /// Bytes once unpacked, as the archive claims.
+    pub size: u64,
 }

@@ -22,6 +22,7 @@ pub enum Number {
 }
 
 /// The mark of a missing value, if `cell` (without outer blanks) is one.
+#[inline]
 pub fn missing(cell: &[u8]) -> Option<Missing> {
     // Most cells are told from all marks by their first byte.
     match cell.first() {
@@ -39,6 +40,7 @@ pub fn missing(cell: &[u8]) -> Option<Missing> {
 }
 
 /// The number that `cell` holds, written with `decimal` as its decimal mark; `None` if it is none.
+#[inline]
 pub fn number(cell: &[u8], decimal: u8) -> Option<Number> {
     let (negative, digits) = match cell {
         [b'-', rest @ ..] => (true, rest),
@@ -49,39 +51,45 @@ pub fn number(cell: &[u8], decimal: u8) -> Option<Number> {
     if !begins {
         return infinity(digits, negative);
     }
-    let mut mantissa: u64 = 0;
-    let mut significant = 0_u32;
-    let mut fraction: Option<u32> = None;
-    for (i, &byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {
-                if significant == 18 {
-                    return general(cell, decimal);
-                }
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
-                significant += u32::from(mantissa != 0);
-                if let Some(places) = &mut fraction {
-                    *places += 1;
-                }
-            }
-            _ if byte == decimal && fraction.is_none() => fraction = Some(0),
-            b'e' | b'E' if i > 0 => return general(cell, decimal),
-            _ => return None,
-        }
+    // Longer than 18 digits and a mark: the mantissa could overflow.
+    if digits.len() > 19 {
+        return general(cell, decimal);
     }
-    match fraction {
-        None => {
+    let (whole, rest) = digits_of(digits, 0);
+    let (mantissa, places) = match rest {
+        [] if digits.len() <= 18 => {
             // At most 18 digits: fits.
-            let value = mantissa as i64;
-            Some(Number::Integer(if negative { -value } else { value }))
+            let value = whole as i64;
+            return Some(Number::Integer(if negative { -value } else { value }));
         }
-        // Exact: both operands are, and a division rounds once (Clinger's fast path).
-        Some(places) if significant <= 15 && places <= 22 => {
-            let value = mantissa as f64 / POWERS[places as usize];
-            Some(Number::Float(if negative { -value } else { value }))
-        }
-        Some(_) => general(cell, decimal),
+        [] => return general(cell, decimal),
+        [mark, rest @ ..] if *mark == decimal => match digits_of(rest, whole) {
+            (mantissa, []) => (mantissa, rest.len()),
+            (_, [b'e' | b'E', ..]) => return general(cell, decimal),
+            _ => return None,
+        },
+        [b'e' | b'E', ..] => return general(cell, decimal),
+        _ => return None,
+    };
+    // Exact: both operands are, and a division rounds once (Clinger's fast path).
+    if mantissa >= 1 << 53 {
+        return general(cell, decimal);
     }
+    let value = mantissa as f64 / POWERS[places];
+    Some(Number::Float(if negative { -value } else { value }))
+}
+
+/// Reads the digits at the beginning of `bytes` behind those of `value`, and what follows them. At most 19 in all.
+#[inline]
+fn digits_of(bytes: &[u8], mut value: u64) -> (u64, &[u8]) {
+    for (at, byte) in bytes.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (value, &bytes[at..]);
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    (value, &[])
 }
 
 const POWERS: [f64; 23] = [

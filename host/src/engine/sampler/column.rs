@@ -137,6 +137,14 @@ impl ColumnStats {
         if self.texts > 64 && self.texts * 4 > self.judged {
             return self.judge_text(bytes);
         }
+        // Once there are only dates, a cell is looked at as one first.
+        if self.dates.count > 64
+            && self.integers + self.floats + self.booleans + self.texts == 0
+            && let Some(found) = date::date(bytes)
+        {
+            self.dates.push(found);
+            return Meaning::Date;
+        }
         match cell::number(bytes, self.decimal) {
             Some(Number::Integer(value)) => {
                 self.low_integer = self.low_integer.min(value);
@@ -227,6 +235,7 @@ impl ColumnStats {
             min: None,
             max: None,
             mean: None,
+            quartiles: None,
             top: self.values.top(8),
             histogram: Vec::new(),
             date_format: None,
@@ -257,6 +266,7 @@ impl ColumnStats {
             let mean = self.sum / self.finite as f64;
             column.mean = mean.is_finite().then_some(mean);
             column.histogram = self.histogram();
+            column.quartiles = self.quartiles();
         }
         let facts = role::Facts {
             present: self.present,
@@ -368,6 +378,34 @@ impl ColumnStats {
     }
 }
 
+impl ColumnStats {
+    /// Quartiles as pandas interpolates them: exact for the values that are kept, an estimate with a sample of others.
+    fn quartiles(&self) -> Option<[f64; 3]> {
+        let weight = self.numbers.seen as f64 / self.numbers.items.len().max(1) as f64;
+        let kept = self.values.entries.iter().filter_map(|entry| Some((entry.meaning.number()?, entry.count as f64)));
+        let mut all: Vec<(f64, f64)> = kept.chain(self.numbers.items.iter().map(|value| (*value, weight))).collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
+        let total: f64 = all.iter().map(|(_, weight)| weight).sum();
+        let last = all.last()?.0;
+        let at = |rank: f64| {
+            let mut until = 0.0;
+            let found = all.iter().find(|(_, weight)| {
+                until += weight;
+                until > rank
+            });
+            found.map_or(last, |(value, _)| *value)
+        };
+        let quartile = |part: f64| {
+            let rank = (total - 1.0).max(0.0) * part;
+            let (low, high) = (at(rank.floor()), at(rank.floor() + 1.0));
+            let share = rank.fract();
+            // Not by the difference, which may be too large for a float.
+            low * (1.0 - share) + high * share
+        };
+        Some([quartile(0.25), quartile(0.5), quartile(0.75)])
+    }
+}
+
 fn json_number(value: f64) -> Option<Value> {
     serde_json::Number::from_f64(value).map(Value::Number)
 }
@@ -409,6 +447,7 @@ mod tests {
         let (column, _) = column("n", &cells);
         assert_eq!((column.min, column.max, column.mean), (Some(0.into()), Some(99.into()), Some(49.5)));
         assert_eq!(column.histogram, [10; 10]);
+        assert_eq!(column.quartiles, Some([24.75, 49.5, 74.25]));
     }
 
     #[test]
@@ -420,6 +459,10 @@ mod tests {
         let (column, _) = stats.finish("x".to_owned());
         assert_eq!(column.histogram.iter().sum::<u64>(), 12_345);
         assert_eq!(column.role, Role::Measure);
+        let [low, middle, high] = column.quartiles.unwrap();
+        for (estimate, exact) in [(low, 3_086.5), (middle, 6_172.5), (high, 9_258.5)] {
+            assert!((estimate - exact).abs() < 600.0, "{estimate} for {exact}");
+        }
         assert!(column.distinct_capped && column.top.is_empty());
     }
 

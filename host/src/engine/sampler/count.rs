@@ -151,9 +151,15 @@ pub fn hash(bytes: &[u8], seed: u64) -> u64 {
     for word in words {
         state = fold(state ^ u64::from_le_bytes(*word), 0xe703_7ed1_a0b4_28db);
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(fold(state ^ u64::from_le_bytes(last), 0x8ebc_6af0_9c88_c6e3) ^ seed, 0x5899_65cc_7537_4cc3)
+    // Words that overlap: copying a rest of any length costs more than all the mixing.
+    let last = match (bytes.last_chunk::<8>(), rest.first_chunk::<4>(), rest.last_chunk::<4>(), rest) {
+        (Some(word), ..) => u64::from_le_bytes(*word),
+        (None, Some(low), Some(high), _) => {
+            u64::from(u32::from_le_bytes(*low)) | u64::from(u32::from_le_bytes(*high)) << 32
+        }
+        (.., rest) => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    fold(fold(state ^ last, 0x8ebc_6af0_9c88_c6e3) ^ seed, 0x5899_65cc_7537_4cc3)
 }
 
 /// A uniform random sample of a stream (algorithm L: skips ahead instead of drawing for each item).

@@ -113,6 +113,9 @@ pub fn date(cell: &[u8]) -> Option<Date> {
     if !(6..=40).contains(&cell.len()) {
         return None;
     }
+    if let Some(found) = fixed(cell) {
+        return Some(found);
+    }
     let mut input = Input { rest: cell };
     let (form, year, a, b) = calendar(&mut input)?;
     let (time, join, zone, seconds) =
@@ -125,6 +128,34 @@ pub fn date(cell: &[u8]) -> Option<Date> {
     // `a` is the day and `b` the month where the form leaves no doubt.
     let (day_first, month_first) = (at(b, a), if shape.ambiguous() { at(a, b) } else { at(b, a) });
     (day_first.is_some() || month_first.is_some()).then_some(Date { shape, day_first, month_first })
+}
+
+/// The way in which machines write dates, `2020-01-31` or `2020-01-31 12:00:00`, read at fixed places,
+/// because it is the most frequent one and this several times as fast.
+fn fixed(cell: &[u8]) -> Option<Date> {
+    let two = |at: usize| -> Option<i64> {
+        let (tens, ones) = (cell[at].wrapping_sub(b'0'), cell[at + 1].wrapping_sub(b'0'));
+        (tens <= 9 && ones <= 9).then(|| i64::from(tens) * 10 + i64::from(ones))
+    };
+    if !matches!(cell.len(), 10 | 19) || cell[4] != b'-' || cell[7] != b'-' {
+        return None;
+    }
+    let year = two(0)? * 100 + two(2)?;
+    let mut shape = Shape { form: Form::Ymd { separator: b'-' }, time: Time::None, join: b' ', zone: false };
+    let mut seconds = 0;
+    if cell.len() == 19 {
+        if !matches!(cell[10], b' ' | b'T') || cell[13] != b':' || cell[16] != b':' {
+            return None;
+        }
+        let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        seconds = hour * 3600 + minute * 60 + second;
+        (shape.time, shape.join) = (Time::Seconds { twelve: false }, cell[10]);
+    }
+    let at = days(year, two(5)?, two(8)?)? * 86_400 + seconds;
+    Some(Date { shape, day_first: Some(at), month_first: Some(at) })
 }
 
 /// Form, year, and two numbers: day and month in this order, or as they come for [`Form::Numeric`].

@@ -9,7 +9,7 @@ use csv::ByteRecord;
 use super::dialect::Found;
 use super::encoding::{TextEncoding, Utf8Reader, Verdict};
 use super::table::TableBuilder;
-use super::{Finding, Input, MAX_READ};
+use super::{Finding, Input};
 use crate::engine::sample::Content;
 
 /// Bytes of one record. A longer one, mostly a quote that is never closed, ends the reading.
@@ -30,7 +30,7 @@ pub fn sample(input: &Input, how: TextEncoding, found: &Found) -> io::Result<Fin
 }
 
 fn attempt(input: &Input, how: TextEncoding, found: &Found) -> (io::Result<Finding>, Rc<Verdict>) {
-    let file = match input.reader(how.bom as u64) {
+    let file = match input.whole(how.bom as u64) {
         Ok(file) => file,
         Err(e) => return (Err(e), Rc::default()),
     };
@@ -102,7 +102,7 @@ impl Pass {
             .delimiter(found.delimiter)
             .has_headers(false)
             .flexible(true)
-            .buffer_capacity(256 * 1024)
+            .buffer_capacity(64 * 1024)
             .from_reader(guard);
         let mut record = ByteRecord::new();
         let mut table: Option<TableBuilder> = None;
@@ -131,17 +131,12 @@ impl Pass {
                 table = Some(begun);
             }
         }
-        let bytes_read = reader.position().byte();
-        let mut table = match table {
+        let table = match table {
             Some(table) => table,
             None => self.begin(header.as_ref(), header.as_ref().unwrap_or(&ByteRecord::new()), found),
         };
         let mut notes = self.notes(found, how, input.size);
-        let estimated = self.stopped.is_some() || input.size > MAX_READ;
-        if input.size > MAX_READ && self.stopped.is_none() && bytes_read > 0 {
-            table.rows = (table.rows as f64 * (input.size as f64 / MAX_READ as f64)).round() as u64;
-            notes.push("larger than 2 GiB: described by its first 2 GiB, rows estimated".to_owned());
-        }
+        let estimated = self.stopped.is_some();
         let (table, table_notes) = table.finish(estimated, (input.size > 0).then(|| found.dialect(how)));
         notes.extend(table_notes);
         let media_type = if found.delimiter == b'\t' { "text/tab-separated-values" } else { "text/csv" };

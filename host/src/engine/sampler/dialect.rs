@@ -138,7 +138,11 @@ fn common_width(widths: impl Iterator<Item = usize>) -> Option<usize> {
 
 fn describe(delimiter: u8, rows: &[Row]) -> Found {
     let cells: Vec<&[String]> = rows.iter().map(|(_, r)| r.as_slice()).collect();
-    let preamble = preamble(&cells);
+    let width = common_width(cells.iter().map(|row| row.len())).unwrap_or(0);
+    // A header may begin with the sign of a comment, too, but it is as wide as the table.
+    let comment = |row: &&&[String]| row.len() < width && row.first().is_some_and(|cell| cell.starts_with('#'));
+    let comments = cells.iter().take(MAX_PREAMBLE).take_while(comment).count();
+    let preamble = comments + preamble(&cells[comments..]);
     let table = &cells[preamble..];
     let decimal = if delimiter != b',' && decimal_comma(table) { b',' } else { b'.' };
     let preamble_lines = if preamble == 0 { 0 } else { rows.get(preamble).map_or(0, |(line, _)| line - 1) };

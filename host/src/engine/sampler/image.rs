@@ -1,4 +1,4 @@
-//! PNG, JPEG and GIF by their structure: sizes, frames, times and palettes are read from headers, and no pixel is ever
+//! PNG, JPEG, WebP and GIF by their structure: sizes, frames, times and palettes are read from headers, and no pixel is ever
 //! decoded, so that a picture that claims to be enormous costs nothing.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -20,6 +20,7 @@ pub fn sample(input: &Input, kind: ImageKind) -> io::Result<Finding> {
         ImageKind::Png => ("image/png", png(&mut reader, &mut notes)),
         ImageKind::Jpeg => ("image/jpeg", jpeg(&mut reader)),
         ImageKind::Gif => ("image/gif", gif(&mut reader, &mut notes)),
+        ImageKind::Webp => ("image/webp", webp(&mut reader, &mut notes)),
     };
     let facts = match read {
         Ok(Some(facts)) => facts,
@@ -49,6 +50,84 @@ fn array<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     reader.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+/// WebP: https://developers.google.com/speed/webp/docs/riff_container
+fn webp(reader: &mut impl BufRead, notes: &mut Vec<String>) -> io::Result<Option<ImageFacts>> {
+    skip(reader, 12)?;
+    let mut facts = ImageFacts {
+        format: "webp".to_owned(),
+        width: 0,
+        height: 0,
+        frames: 0,
+        duration_ms: 0,
+        color: "RGB".to_owned(),
+    };
+    let u24 = |bytes: &[u8]| u32::from(bytes[0]) | u32::from(bytes[1]) << 8 | u32::from(bytes[2]) << 16;
+    let mut chunks = || -> io::Result<bool> {
+        loop {
+            let header: [u8; 8] = match array(reader) {
+                Ok(header) => header,
+                // The end, between two chunks.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof && facts.width > 0 => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            let size = u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]]));
+            let padded = size + size % 2;
+            let read: u64 = match &header[..4] {
+                b"VP8X" => {
+                    let bytes: [u8; 10] = array(reader)?;
+                    (facts.width, facts.height) = (u24(&bytes[4..]) + 1, u24(&bytes[7..]) + 1);
+                    if bytes[0] & 0x10 != 0 {
+                        facts.color = "RGBA".to_owned();
+                    }
+                    10
+                }
+                b"VP8 " => {
+                    let bytes: [u8; 10] = array(reader)?;
+                    facts.frames += 1;
+                    if facts.width == 0 {
+                        if bytes[3..6] != [0x9d, 0x01, 0x2a] {
+                            return Ok(false);
+                        }
+                        facts.width = u32::from(u16::from_le_bytes([bytes[6], bytes[7]]) & 0x3fff);
+                        facts.height = u32::from(u16::from_le_bytes([bytes[8], bytes[9]]) & 0x3fff);
+                    }
+                    10
+                }
+                b"VP8L" => {
+                    let bytes: [u8; 5] = array(reader)?;
+                    facts.frames += 1;
+                    if facts.width == 0 {
+                        let bits = u32::from_le_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
+                        (facts.width, facts.height) = ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
+                        facts.color = if bits >> 28 & 1 == 1 { "RGBA" } else { "RGB" }.to_owned();
+                    }
+                    5
+                }
+                b"ANMF" => {
+                    let bytes: [u8; 16] = array(reader)?;
+                    facts.frames += 1;
+                    facts.duration_ms += u64::from(u24(&bytes[12..]));
+                    16
+                }
+                _ => 0,
+            };
+            if facts.frames >= MAX_FRAMES {
+                return Ok(true);
+            }
+            skip(reader, padded.saturating_sub(read))?;
+        }
+    };
+    match chunks() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof && facts.width > 0 => {
+            notes.push("the file is cut off: it ends before its last chunk".to_owned());
+        }
+        Err(error) => return Err(error),
+    }
+    Ok((facts.width > 0 && facts.height > 0).then_some(facts))
 }
 
 fn png(reader: &mut impl BufRead, notes: &mut Vec<String>) -> io::Result<Option<ImageFacts>> {

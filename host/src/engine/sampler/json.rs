@@ -45,7 +45,7 @@ pub fn sample(input: &Input, how: TextEncoding) -> io::Result<Result<Finding, St
     if let Err(error) = serde_json::from_str::<&RawValue>(&text) {
         return Ok(Err(error.to_string()));
     }
-    let mut records = Records { table: TableBuilder::new(Vec::new(), b'.'), nested: 0, extra: false };
+    let mut records = Records { table: TableBuilder::new(Vec::new(), b'.'), nested: 0, flattened: false, extra: false };
     let outcome = if text.trim_start().starts_with('[') {
         serde_json::Deserializer::from_str(&text).deserialize_seq(RecordArray { records: &mut records })
     } else {
@@ -79,7 +79,10 @@ fn too_large(input: &Input, how: TextEncoding) -> Finding {
 /// Records on their way into a table.
 struct Records {
     table: TableBuilder,
+    /// Cells that hold an array, or an object in an object.
     nested: u64,
+    /// True if fields of an object in a record became columns.
+    flattened: bool,
     extra: bool,
 }
 
@@ -90,7 +93,7 @@ impl Records {
             return false;
         }
         let mut fields = BTreeMap::new();
-        let collect = FieldVisitor { records: self, fields: &mut fields };
+        let collect = FieldVisitor { records: self, fields: &mut fields, within: None };
         if serde_json::Deserializer::from_str(raw).deserialize_map(collect).is_err() {
             return false;
         }
@@ -103,6 +106,12 @@ impl Records {
             notes.push(format!(
                 "the records have more than {MAX_COLUMNS} different keys; the first {MAX_COLUMNS} are described"
             ));
+        }
+        if self.flattened {
+            notes.push(
+                "fields of nested records are columns called `record.field`: pd.json_normalize(…, max_level=1) makes the same"
+                    .to_owned(),
+            );
         }
         if self.nested > 0 {
             notes.push(format!(
@@ -144,6 +153,8 @@ impl<'de> Visitor<'de> for RecordArray<'_> {
 struct FieldVisitor<'a, 'b> {
     records: &'a mut Records,
     fields: &'a mut BTreeMap<usize, Cow<'b, str>>,
+    /// The key of the record that these fields belong to, if it is one in a record.
+    within: Option<&'a str>,
 }
 
 impl<'de: 'b, 'b> Visitor<'de> for FieldVisitor<'_, 'b> {
@@ -156,6 +167,15 @@ impl<'de: 'b, 'b> Visitor<'de> for FieldVisitor<'_, 'b> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((key, raw)) = map.next_entry::<String, &'de RawValue>()? {
             let key = clip_text(&key, 200);
+            let key = self.within.map_or_else(|| key.clone(), |outer| format!("{outer}.{key}"));
+            // One level only: how deep a hostile document is nested doesn't matter then.
+            if self.within.is_none() && raw.get().starts_with('{') {
+                let inner = FieldVisitor { records: self.records, fields: self.fields, within: Some(&key) };
+                if serde_json::Deserializer::from_str(raw.get()).deserialize_map(inner).is_ok() {
+                    self.records.flattened = true;
+                    continue;
+                }
+            }
             let Some(column) = self.records.table.column(&key) else {
                 self.records.extra = true;
                 continue;
@@ -189,7 +209,7 @@ fn lines_of_records(input: &Input, how: TextEncoding) -> bool {
 
 /// JSON Lines, streamed.
 fn lines(input: &Input, how: TextEncoding) -> io::Result<Result<Finding, String>> {
-    let mut records = Records { table: TableBuilder::new(Vec::new(), b'.'), nested: 0, extra: false };
+    let mut records = Records { table: TableBuilder::new(Vec::new(), b'.'), nested: 0, flattened: false, extra: false };
     let mut notes = Vec::new();
     let mut reader = BufReader::with_capacity(256 * 1024, Utf8Reader::new(input.reader(how.bom as u64)?, how));
     let (mut line, mut number, mut broken, mut first_broken) = (Vec::new(), 0_u64, 0_u64, 0_u64);
@@ -379,6 +399,19 @@ mod tests {
             "object with 3 keys: a (number), b (array of 2 × object with 1 key: x (null)), c (empty array)"
         );
         assert_eq!(structure("[1, \"a\", 2]", 0), "array of 3 numbers, strings");
+    }
+
+    #[test]
+    fn fields_of_nested_records_are_columns() {
+        let mut records =
+            Records { table: TableBuilder::new(Vec::new(), b'.'), nested: 0, flattened: false, extra: false };
+        assert!(records.push(r#"{"id": 1, "at": {"lat": 1.5, "deep": {"x": 1}}, "tags": [1]}"#));
+        assert!(records.push(r#"{"id": 2, "at": {"lat": 2.5}}"#));
+        let finding = records.finish("application/json", Vec::new(), false);
+        let Content::Table(table) = finding.content else { panic!("no table") };
+        let columns: Vec<_> = table.columns.iter().map(|c| (c.name.as_str(), c.missing, c.mean)).collect();
+        assert_eq!(columns, [("id", 0, Some(1.5)), ("at.lat", 0, Some(2.0)), ("at.deep", 1, None), ("tags", 1, None)]);
+        assert!(finding.notes[0].contains("max_level=1") && finding.notes[1].starts_with("2 cells"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! the file holds, because the files are anybody's. What cannot be read is described, not refused: a broken workbook
 //! becomes a note that a person and a model can act on.
 
+mod archive;
+mod arrow;
 mod cell;
 mod column;
 mod count;
@@ -14,22 +16,27 @@ mod dialect;
 mod encoding;
 mod image;
 mod json;
+mod parquet;
+mod pdf;
 mod prompt;
 mod role;
 mod sniff;
+mod sqlite;
 mod table;
 mod text;
 mod workbook;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 
 use super::sample::{Content, Sample};
 use sniff::Format;
 
-pub use prompt::{DEFAULT_PROMPT_BYTES, to_prompt};
+pub use prompt::{DEFAULT_PROMPT_BYTES, describe_stream, to_prompt};
 
 /// Files of a workspace that are sampled.
 const MAX_FILES: usize = 50;
@@ -39,7 +46,7 @@ const MAX_DEPTH: usize = 4;
 const MAX_ENTRIES: usize = 10_000;
 /// Bytes at the beginning of a file that its format is told by.
 const START: usize = 256 * 1024;
-/// Bytes of a file that are read; of a longer one, rows are estimated.
+/// Bytes of a file that are read; of longer JSON Lines, rows are estimated. Delimited text is read to its end.
 const MAX_READ: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Why a file could not be sampled.
@@ -73,12 +80,22 @@ pub enum SampleError {
     },
 }
 
-/// Finds out what is in the file at `path` below `dir`.
+/// Finds out what is in the file at `path` below `dir`, in this process: [`crate::sampling`] does it in a locked one.
 ///
 /// # Errors
 ///
 /// [`SampleError`] if there is no such regular file or it cannot be read. A broken file is no error: its sample says so.
 pub fn sample_file(dir: &Dir, path: &str) -> Result<Sample, SampleError> {
+    let (file, size) = open(dir, path)?;
+    read(path, file, size).map_err(|source| SampleError::Unreadable { name: path.to_owned(), source })
+}
+
+/// Opens the regular file at `path` below `dir`; with its size in bytes.
+///
+/// # Errors
+///
+/// As [`sample_file`].
+pub fn open(dir: &Dir, path: &str) -> Result<(File, u64), SampleError> {
     let name = || path.to_owned();
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SampleError::NotFound { name: name() },
@@ -94,38 +111,58 @@ pub fn sample_file(dir: &Dir, path: &str) -> Result<Sample, SampleError> {
     if !metadata.is_file() {
         return Err(SampleError::NotAFile { name: name() });
     }
-    read(path, file.into_std(), metadata.len()).map_err(unreadable)
+    Ok((file.into_std(), metadata.len()))
 }
 
-/// Samples all regular files below `dir`, at most 50, hidden ones left out, in order of their paths.
-/// A file that cannot be read has a sample that says so.
+/// Samples all regular files below `dir`, at most 50, hidden ones left out, in order of their paths: by `sample`, on as
+/// many threads as there are cores. A file that cannot be read has a sample that says so.
 ///
 /// # Errors
 ///
 /// When `dir` itself cannot be listed.
-pub fn sample_workspace(dir: &Dir) -> io::Result<Vec<Sample>> {
+pub fn sample_workspace(
+    dir: &Dir,
+    sample: impl Fn(&Dir, &str) -> Result<Sample, SampleError> + Sync,
+) -> io::Result<Vec<Sample>> {
     let mut paths = Vec::new();
     let mut budget = MAX_ENTRIES;
     list(dir, "", MAX_DEPTH, &mut budget, &mut paths)?;
     paths.sort_unstable();
     let left_out = paths.len().saturating_sub(MAX_FILES);
     paths.truncate(MAX_FILES);
-    let mut samples: Vec<Sample> = paths
-        .iter()
-        .map(|path| {
-            sample_file(dir, path).unwrap_or_else(|error| Sample {
-                name: path.clone(),
-                size: 0,
-                media_type: "application/octet-stream".to_owned(),
-                content: Content::Binary { magic: String::new() },
-                notes: vec![error.to_string()],
-            })
-        })
-        .collect();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(paths.len()));
+    let work = || {
+        while let Some((at, path)) = Some(next.fetch_add(1, Relaxed)).and_then(|at| Some((at, paths.get(at)?))) {
+            let sample = sample(dir, path).unwrap_or_else(|error| unsampled(path, 0, &[], error.to_string()));
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, sample));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len());
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(at, _)| *at);
+    let mut samples: Vec<Sample> = done.into_iter().map(|(_, sample)| sample).collect();
     if let (Some(last), 1..) = (samples.last_mut(), left_out) {
         last.notes.push(format!("the workspace holds {left_out} more files that were not sampled"));
     }
     Ok(samples)
+}
+
+/// The sample of a file whose content is not known, for the reason `why`.
+pub fn unsampled(name: &str, size: u64, start: &[u8], why: String) -> Sample {
+    Sample {
+        name: name.to_owned(),
+        size,
+        media_type: "application/octet-stream".to_owned(),
+        content: Content::Binary { magic: sniff::magic(start) },
+        notes: vec![why],
+    }
 }
 
 /// Adds the regular files below `dir` to `paths`. A directory inside that cannot be read is passed over.
@@ -191,6 +228,13 @@ impl Input {
         Ok(file.take(MAX_READ))
     }
 
+    /// The file from byte `offset` to its end, for readers whose memory doesn't grow with it.
+    fn whole(&self, offset: u64) -> io::Result<&File> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(file)
+    }
+
     /// The whole file, or its first `most` bytes.
     fn read_all(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -206,16 +250,31 @@ struct Finding {
     notes: Vec<String>,
 }
 
-fn read(name: &str, mut file: File, size: u64) -> io::Result<Sample> {
+/// Finds out what is in a file of `size` bytes. Its name breaks ties.
+///
+/// # Errors
+///
+/// When reading fails.
+pub fn read(name: &str, mut file: File, size: u64) -> io::Result<Sample> {
     let mut start = Vec::new();
     (&mut file).take(START as u64).read_to_end(&mut start)?;
     let input = Input { name: name.to_owned(), file, size, start };
-    let mut finding = match sniff::format(&input.start) {
+    let format = sniff::format(&input.start);
+    let mut finding = match format {
         Format::Image(kind) => image::sample(&input, kind)?,
         Format::Zip => workbook::sample(&input)?,
+        Format::Parquet => parquet::sample(&input)?,
+        Format::Arrow { framed } => arrow::sample(&input, framed)?,
+        Format::Ole => workbook::foreign(&input, workbook::Older::Xls)?,
+        Format::Sqlite => sqlite::sample(&input)?,
+        Format::Pdf => pdf::sample(&input)?,
+        Format::Packed(packing) => archive::packed(&input, packing)?,
         Format::Binary(kind) => sniff::binary(&input, kind),
         Format::Text => text_based(&input)?,
     };
+    if let Some(claim) = sniff::contradiction(&input, format, finding.media_type) {
+        finding.notes.insert(0, claim);
+    }
     if finding.notes.len() > 40 {
         let more = finding.notes.len() - 40;
         finding.notes.truncate(40);

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::engine::sample::{Column, ColumnType, Content, Role, Sample, Table};
+use crate::engine::sample::{Column, ColumnType, Content, Role, Sample, Sheet, StreamFacts, Table};
 
 /// Bytes of a prompt's part on files, if nobody asks for another size.
 pub const DEFAULT_PROMPT_BYTES: usize = 16 * 1024;
@@ -70,9 +70,36 @@ fn describe(sample: &Sample) -> Vec<String> {
     match &sample.content {
         Content::Table(table) => describe_table(table, &mut lines),
         Content::Workbook { sheets } => {
-            for sheet in sheets {
-                lines.push(format!("  sheet {}\n", quote(&sheet.name, NAME)));
-                describe_table(&sheet.table, &mut lines);
+            describe_tables("sheet", sheets, &mut lines);
+        }
+        Content::Database { tables } => {
+            describe_tables("table", tables, &mut lines);
+        }
+        Content::Document(document) => {
+            let title = document.title.as_deref().map(|title| format!(", title {}", quote(title, NAME)));
+            lines.push(format!("  {}, {} pages{}\n", document.format, document.pages, title.unwrap_or_default()));
+            describe_preview(&document.preview, &mut lines);
+        }
+        Content::Media(media) => {
+            lines.push(format!("  {}, {} ms\n", media.format, media.duration_ms));
+            lines.extend(media.streams.iter().map(|stream| format!("  {}\n", describe_stream(stream))));
+        }
+        Content::Archive(archive) => {
+            let about = if archive.files_estimated { "about " } else { "" };
+            lines.push(format!(
+                "  {} with {about}{} files, {} unpacked\n",
+                archive.format,
+                archive.files,
+                bytes(archive.unpacked_bytes)
+            ));
+            lines.extend(
+                archive
+                    .entries
+                    .iter()
+                    .map(|entry| format!("  contains {} ({})\n", quote(&entry.name, NAME), bytes(entry.size))),
+            );
+            if let Some(inner) = &archive.inner {
+                lines.extend(describe(inner).into_iter().map(|line| format!("  {line}")));
             }
         }
         Content::Json { structure, preview } => {
@@ -96,7 +123,37 @@ fn describe(sample: &Sample) -> Vec<String> {
     lines
 }
 
+/// One stream of audio or video in words.
+pub fn describe_stream(stream: &StreamFacts) -> String {
+    let codec = plain(&stream.codec, 40);
+    match stream.kind.as_str() {
+        "video" => format!(
+            "video {codec}, {} × {} pixels, {:.2} pictures a second, {} in all",
+            stream.width, stream.height, stream.frames_per_second, stream.frames
+        ),
+        "audio" => format!("audio {codec}, {} channels, {} Hz", stream.channels, stream.sample_rate),
+        kind => format!("{} {codec}", plain(kind, 40)),
+    }
+}
+
+/// Several tables of one file: what they are, of all, before the rows of any.
+fn describe_tables(word: &str, tables: &[Sheet], lines: &mut Vec<String>) {
+    for sheet in tables {
+        lines.push(format!("  {word} {}\n", quote(&sheet.name, NAME)));
+        describe_schema(&sheet.table, lines);
+    }
+    for sheet in tables.iter().filter(|sheet| sheet.table.rows > 0) {
+        lines.push(format!("  rows of {word} {}\n", quote(&sheet.name, NAME)));
+        describe_rows(&sheet.table, lines);
+    }
+}
+
 fn describe_table(table: &Table, lines: &mut Vec<String>) {
+    describe_schema(table, lines);
+    describe_rows(table, lines);
+}
+
+fn describe_schema(table: &Table, lines: &mut Vec<String>) {
     let about = if table.rows_estimated { "about " } else { "" };
     let mut line = format!("  table, {about}{} rows, {} columns", table.rows, table.columns.len());
     if let Some(dialect) = &table.dialect {
@@ -111,6 +168,9 @@ fn describe_table(table: &Table, lines: &mut Vec<String>) {
     }
     lines.push(line + "\n");
     lines.extend(table.columns.iter().map(describe_column));
+}
+
+fn describe_rows(table: &Table, lines: &mut Vec<String>) {
     for (i, row) in table.head.iter().take(ROWS.min(table.rows as usize)).enumerate() {
         let cells: Vec<String> =
             row.iter().take(30).map(|c| c.as_ref().map_or("null".to_owned(), |c| quote(c, CELL))).collect();
@@ -135,8 +195,11 @@ fn describe_column(column: &Column) -> String {
         let _ = write!(line, ": {}", top.join(", "));
     } else if let (Some(min), Some(max)) = (&column.min, &column.max) {
         let _ = write!(line, ", {} .. {}", value(min), value(max));
+        if let Some([first, median, third]) = column.quartiles {
+            let _ = write!(line, ", quartiles {} {} {}", number(first), number(median), number(third));
+        }
         if let Some(mean) = column.mean {
-            let _ = write!(line, ", mean {mean:.4}");
+            let _ = write!(line, ", mean {}", number(mean));
         }
     }
     line + "\n"
@@ -150,6 +213,16 @@ fn value(value: &Value) -> String {
     match value {
         Value::String(text) => quote(text, CELL),
         number => number.to_string(),
+    }
+}
+
+/// Four digits that matter, also of what is very small or very large.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-3..1e15).contains(&size) {
+        format!("{value:.3e}")
+    } else {
+        format!("{}", (value * 1e4).round() / 1e4)
     }
 }
 
@@ -171,6 +244,7 @@ fn role(role: Role) -> &'static str {
         Role::Category => "category",
         Role::Measure => "measure",
         Role::Time => "time",
+        Role::Geo => "place",
         Role::Text => "free text",
     }
 }
@@ -231,6 +305,27 @@ mod tests {
         assert_eq!(shares(&[10, 1000, 1000], 510), [10, 250, 250]);
         assert_eq!(shares(&[10, 20], 100), [10, 20]);
         assert_eq!(shares(&[], 100), [0; 0]);
+    }
+
+    #[test]
+    fn the_tables_of_a_database_are_all_named_before_the_rows_of_any() {
+        let table = Table { rows: 1, head: vec![vec![Some("x".repeat(30))]; 1], ..Table::default() };
+        let tables = ["first", "second"].map(|name| Sheet { name: name.to_owned(), table: table.clone() });
+        let sample = Sample {
+            name: "a.sqlite".to_owned(),
+            size: 1,
+            media_type: "application/vnd.sqlite3".to_owned(),
+            content: Content::Database { tables: tables.into() },
+            notes: Vec::new(),
+        };
+        let prompt = to_prompt(&[sample], 4_096);
+        let at = |words: &str| prompt.find(words).unwrap_or_else(|| panic!("no `{words}` in {prompt}"));
+        assert!(at("table \"second\"") < at("rows of table \"first\""), "{prompt}");
+    }
+
+    #[test]
+    fn numbers_keep_the_digits_that_matter() {
+        assert_eq!([0.0, 12.5, 0.123_456, 1e-7, 2e20].map(number), ["0", "12.5", "0.1235", "1.000e-7", "2.000e20"]);
     }
 
     #[test]

@@ -20,10 +20,9 @@ pub struct Facts {
 const ID: [&str; 14] =
     ["id", "ids", "uuid", "guid", "key", "index", "idx", "nr", "no", "rowid", "pk", "hash", "isbn", "sku"];
 const YEAR: [&str; 9] = ["year", "years", "yr", "jahr", "annee", "année", "año", "anno", "ano"];
-const CODE: [&str; 25] = [
+const CODE: [&str; 22] = [
     "month", "weekday", "day", "hour", "quarter", "week", "class", "grade", "level", "type", "group", "code",
-    "cluster", "category", "zone", "region", "floor", "rating", "rank", "label", "zip", "postcode", "plz", "status",
-    "flag",
+    "cluster", "category", "zone", "region", "floor", "rating", "rank", "label", "status", "flag",
 ];
 /// Words of quantities: few different values make no category of them.
 const QUANTITY: [&str; 20] = [
@@ -49,10 +48,33 @@ const QUANTITY: [&str; 20] = [
     "n",
 ];
 
+const LATITUDE: [&str; 3] = ["lat", "latitude", "breitengrad"];
+const LONGITUDE: [&str; 5] = ["lon", "lng", "long", "longitude", "längengrad"];
+const POSTAL: [&str; 6] = ["zip", "zipcode", "postcode", "postal", "postleitzahl", "plz"];
+const COUNTRY: [&str; 7] = ["country", "countries", "nation", "land", "pays", "país", "iso3166"];
+
+/// True for coordinates by name and range, postal codes and countries by name and length.
+fn place(column: &Column, words: &[String], facts: &Facts) -> bool {
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let within = |most: f64| {
+        let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(serde_json::Value::as_f64);
+        number(&column.min).is_some_and(|low| low >= -most) && number(&column.max).is_some_and(|high| high <= most)
+    };
+    match column.kind {
+        ColumnType::Float => (any(&LATITUDE) && within(90.0)) || (any(&LONGITUDE) && within(180.0)),
+        ColumnType::Integer => any(&POSTAL),
+        ColumnType::Text => (any(&POSTAL) && facts.mean_bytes <= 10.0) || (any(&COUNTRY) && facts.mean_bytes <= 40.0),
+        _ => false,
+    }
+}
+
 /// Guesses the role of a column whose other fields are filled in.
 pub fn role(column: &Column, facts: &Facts) -> Role {
     let words = words(&column.name);
     let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
+    if place(column, &words, facts) {
+        return Role::Geo;
+    }
     match column.kind {
         ColumnType::Empty => Role::Text,
         ColumnType::Date | ColumnType::Datetime => Role::Time,
@@ -154,6 +176,10 @@ mod tests {
         check("price", (0..100).map(|i| format!("{i}.5")), Role::Measure);
         check("species", (0..100).map(|i| format!("kind {}", i % 3)), Role::Category);
         check("email", (0..100).map(|i| format!("a{i}@example.com")), Role::Id);
+        check("Latitude", (0..100).map(|i| format!("{}.25", i - 50)), Role::Geo);
+        check("lat", (0..100).map(|i| format!("{i}.5")), Role::Measure);
+        check("birth_country", (0..100).map(|i| ["Chile", "Kenya"][i % 2].to_owned()), Role::Geo);
+        check("plz", (0..100).map(|i| (10_115 + i * 7).to_string()), Role::Geo);
         check("comment", (0..100).map(|i| format!("{i} {}", "many words ".repeat(10))), Role::Text);
     }
 }

@@ -189,6 +189,15 @@ fn lines_above_the_table_are_skipped() {
 }
 
 #[test]
+fn comments_above_a_table_are_skipped_and_a_header_that_looks_like_one_is_kept() {
+    let sample = sample("c.csv", "# made by a probe\n# in 2024\ntime,value\n1,2\n3,4\n5,6\n");
+    assert_eq!(names(table(&sample)), ["time", "value"]);
+    noted(&sample, "skiprows=2");
+    let sample = self::sample("c.tsv", "#place\tvalue\na\t2\nb\t4\n");
+    assert_eq!((names(table(&sample))[0], table(&sample).rows), ("#place", 2));
+}
+
+#[test]
 fn odd_but_harmless_tables_are_tables() {
     let empty = sample("e.csv", "");
     assert_eq!((table(&empty).rows, table(&empty).columns.len()), (0, 0));
@@ -233,7 +242,9 @@ fn random_bytes_named_csv_are_binary() {
     assert!(matches!(random.content, Content::Binary { .. }));
     noted(&random, "the name says .csv");
     let zip = sample("y.csv", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-    assert!(matches!(zip.content, Content::Binary { .. }));
+    assert!(matches!(&zip.content, Content::Archive(archive) if archive.files == 0));
+    noted(&zip, "the name says .csv");
+    noted(&sample("table.xlsx", b"a,b\n1,2\n"), "the name says .xlsx, the content is text");
     assert_eq!(sample("z.csv", b"\x1f\x8b\x08\0\0\0\0\0").media_type, "application/gzip");
 }
 
@@ -258,7 +269,7 @@ fn very_wide_tables_are_cut() {
 #[test]
 fn json_records_are_a_table() {
     let sample = sample("r.json", r#"[{"a": 1, "b": "x", "t": {"u": 1}}, {"a": 2.5, "c": true}, {"b": null}]"#);
-    assert_eq!(names(table(&sample)), ["a", "b", "t", "c"]);
+    assert_eq!(names(table(&sample)), ["a", "b", "t.u", "c"]);
     assert_eq!(
         (table(&sample).rows, column(table(&sample), "b").missing, column(table(&sample), "c").missing),
         (3, 2, 2)
@@ -391,7 +402,7 @@ fn only_regular_files_below_the_workspace_are_read() {
         let result = sample_file(&handle, path);
         assert!(matches!(result, Err(SampleError::Outside { .. })), "{path}: {result:?}");
     }
-    assert!(sample_workspace(&handle).unwrap().is_empty());
+    assert!(sample_workspace(&handle, sample_file).unwrap().is_empty());
 }
 
 #[test]
@@ -401,7 +412,7 @@ fn a_workspace_is_sampled_in_order_without_hidden_files() {
     for name in ["z.txt", "a.csv", ".hidden", "b/m.txt", "b/c/d/deep.txt", "b/c/d/e/too_deep.txt"] {
         fs::write(dir.path().join(name), "a,b\n1,2\n").unwrap();
     }
-    let samples = sample_workspace(&handle).unwrap();
+    let samples = sample_workspace(&handle, sample_file).unwrap();
     assert_eq!(
         samples.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
         ["a.csv", "b/c/d/deep.txt", "b/m.txt", "z.txt"]
@@ -409,9 +420,29 @@ fn a_workspace_is_sampled_in_order_without_hidden_files() {
     for i in 0..60 {
         fs::write(dir.path().join(format!("many{i}")), "x").unwrap();
     }
-    let samples = sample_workspace(&handle).unwrap();
+    let samples = sample_workspace(&handle, sample_file).unwrap();
     assert_eq!(samples.len(), 50);
     noted(&samples[49], "14 more files");
+}
+
+#[test]
+fn workbooks_of_other_formats_have_their_sheets_too() {
+    let xls = data("sales.xls");
+    let Content::Workbook { sheets } = &xls.content else { panic!("{xls:?}") };
+    assert_eq!((sheets.len(), sheets[0].name.as_str(), sheets[0].table.rows), (2, "Sales", 20));
+    assert_eq!(names(&sheets[0].table), ["region", "when", "amount"]);
+    assert_eq!(sheets[0].table.columns[1].kind, ColumnType::Date);
+    noted(&xls, "sheet `Sales`: the header is in row 3");
+    let ods = data("cities.ods");
+    let Content::Workbook { sheets } = &ods.content else { panic!("{ods:?}") };
+    assert_eq!((names(&sheets[0].table), sheets[0].table.rows), (vec!["city", "n"], 15));
+    for name in ["sales.xls", "cities.ods"] {
+        let whole = fs::read(format!("{}/../tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        for part in 1..10 {
+            let cut = sample(name, &whole[..whole.len() * part / 10]);
+            assert!(!cut.notes.is_empty(), "{name} cut at {part} tenths: {cut:?}");
+        }
+    }
 }
 
 #[test]
@@ -427,7 +458,7 @@ fn a_prompt_keeps_its_budget_and_its_form() {
     let full = to_prompt(&samples, DEFAULT_PROMPT_BYTES);
     assert!(full.contains("\"species\": text, category, 3 distinct: \"Adelie\" ×152"), "{full}");
     assert!(
-        full.contains("\"body_mass_g\": integer, measure, 2 missing, 94 distinct, 2700 .. 6300, mean 4201.7544"),
+        full.contains("\"body_mass_g\": integer, measure, 2 missing, 94 distinct, 2700 .. 6300, quartiles 3550 4050 4750, mean 4201.7544"),
         "{full}"
     );
 }

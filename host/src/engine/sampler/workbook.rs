@@ -1,16 +1,16 @@
-//! Excel workbooks (.xlsx): every sheet read cell by cell, after the archive proved to be no bomb.
+//! Workbooks: every sheet, after the archive proved to be no bomb.
 //!
-//! Only .xlsx is looked into. Readers of .xls and .ods lay out a whole sheet in memory by what the file claims of its
-//! size, so that a file of a kilobyte can take gigabytes; those are described by their format alone.
+//! XLSX is read cell by cell. Readers of XLS and ODS lay out a whole sheet in memory by what the file claims of its size,
+//! so that a file of a kilobyte can ask for gigabytes: the process that samples has a ceiling, and its death is told.
 
 use std::io::{self, Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use calamine::{DataRef, Reader, Xlsx};
+use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, Xls, Xlsx};
 
 use super::sniff::magic;
 use super::table::{MAX_COLUMNS, TableBuilder};
-use super::{Finding, Input, dialect};
+use super::{Finding, Input, archive, dialect};
 use crate::engine::sample::{Content, Sheet, Table};
 
 /// Bytes of a workbook that is looked into.
@@ -30,20 +30,15 @@ pub fn sample(input: &Input) -> io::Result<Finding> {
         Ok(Finding { media_type, content: Content::Binary { magic: magic(&input.start) }, notes: vec![note] })
     };
     if input.start.get(30..).is_some_and(|s| s.starts_with(b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")) {
-        return other(
-            "application/vnd.oasis.opendocument.spreadsheet",
-            "an OpenDocument spreadsheet, not read ahead: save it as .xlsx or .csv to have it described".to_owned(),
-        );
+        return foreign(input, Older::Ods);
     }
     if input.size > MAX_FILE {
-        return other("application/zip", "a ZIP archive or a workbook larger than 64 MiB: not read ahead".to_owned());
+        return archive::zip(input);
     }
     let bytes = input.read_all(MAX_FILE)?;
     match unpacked_size(&bytes) {
         Err(why) => other("application/zip", format!("{}: {why}", named_as(input))),
-        Ok(Archive::Other { files }) => {
-            other("application/zip", format!("a ZIP archive of {files} files: unpack it with zipfile"))
-        }
+        Ok(Archive::Other) => archive::zip(input),
         Ok(Archive::Workbook) => {
             // The reader is foreign code facing anybody's file: a panic in it must not take the server along.
             match catch_unwind(AssertUnwindSafe(|| sheets(bytes))) {
@@ -53,6 +48,79 @@ pub fn sample(input: &Input) -> io::Result<Finding> {
             }
         }
     }
+}
+
+/// Workbooks of other formats.
+#[derive(Clone, Copy)]
+pub enum Older {
+    /// Of Excel before 2007.
+    Xls,
+    /// OpenDocument.
+    Ods,
+}
+
+/// Samples a workbook that is no XLSX.
+pub fn foreign(input: &Input, kind: Older) -> io::Result<Finding> {
+    let (media_type, words) = match kind {
+        Older::Xls => ("application/vnd.ms-excel", "an old Office document, or an encrypted workbook"),
+        Older::Ods => ("application/vnd.oasis.opendocument.spreadsheet", "an OpenDocument spreadsheet"),
+    };
+    let unread = |why: &str| {
+        let content = Content::Binary { magic: magic(&input.start) };
+        let way_out = "save it as .xlsx without a password to have it read";
+        Ok(Finding { media_type, content, notes: vec![format!("{words} that cannot be read ({why}): {way_out}")] })
+    };
+    if input.size > MAX_FILE {
+        return unread("it is larger than 64 MiB");
+    }
+    let bytes = input.read_all(MAX_FILE)?;
+    if matches!(kind, Older::Ods)
+        && let Err(why) = unpacked_size(&bytes)
+    {
+        return unread(&why);
+    }
+    let read = catch_unwind(AssertUnwindSafe(|| match kind {
+        Older::Xls => Xls::new(Cursor::new(bytes)).map_err(|e| e.to_string()).map(|mut book| ranges(&mut book)),
+        Older::Ods => Ods::new(Cursor::new(bytes)).map_err(|e| e.to_string()).map(|mut book| ranges(&mut book)),
+    }));
+    match read {
+        Ok(Ok((sheets, notes))) => Ok(Finding { media_type, content: Content::Workbook { sheets }, notes }),
+        Ok(Err(why)) => unread(&why),
+        Err(_) => unread("it is malformed"),
+    }
+}
+
+fn ranges<R: Reader<Cursor<Vec<u8>>>>(workbook: &mut R) -> (Vec<Sheet>, Vec<String>) {
+    let names = workbook.sheet_names();
+    let mut notes = Vec::new();
+    if names.len() > MAX_SHEETS {
+        notes.push(format!("{} sheets; the first {MAX_SHEETS} are described", names.len()));
+    }
+    let mut cells_left = MAX_CELLS;
+    let mut sheets = Vec::new();
+    for name in names.into_iter().take(MAX_SHEETS) {
+        let Ok(range) = workbook.worksheet_range(&name) else {
+            notes.push(format!("sheet `{name}` cannot be read"));
+            continue;
+        };
+        let first = range.start().unwrap_or_default();
+        let (mut rows, mut cut) = (Rows::default(), false);
+        for (line, cells) in range.rows().enumerate() {
+            if cells_left < cells.len() as u64 {
+                cut = true;
+                break;
+            }
+            cells_left -= cells.len() as u64;
+            rows.too_wide |= cells.len() + first.1 as usize > MAX_COLUMNS;
+            let before = std::iter::repeat_n(None, (first.1 as usize).min(MAX_COLUMNS));
+            let row: Row = before.chain(cells.iter().map(data_text)).take(MAX_COLUMNS).collect();
+            rows.push(first.0.saturating_add(u32::try_from(line).unwrap_or(u32::MAX)), row);
+        }
+        let (table, sheet_notes) = rows.finish(cut);
+        notes.extend(sheet_notes.into_iter().map(|note| format!("sheet `{name}`: {note}")));
+        sheets.push(Sheet { name, table });
+    }
+    (sheets, notes)
 }
 
 fn named_as(input: &Input) -> &'static str {
@@ -65,14 +133,14 @@ fn named_as(input: &Input) -> &'static str {
 
 enum Archive {
     Workbook,
-    Other { files: usize },
+    Other,
 }
 
 /// Unpacks every part into nothing, to learn its true size: the directory of an archive may lie.
 fn unpacked_size(bytes: &[u8]) -> Result<Archive, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
     if archive.index_for_name("xl/workbook.xml").is_none() {
-        return Ok(Archive::Other { files: archive.len() });
+        return Ok(Archive::Other);
     }
     let mut left = MAX_UNPACKED;
     for i in 0..archive.len() {
@@ -271,13 +339,30 @@ fn cell_text(value: &DataRef<'_>) -> Option<String> {
         DataRef::String(s) | DataRef::DateTimeIso(s) | DataRef::DurationIso(s) => Some(s.clone()),
         DataRef::SharedString(s) => Some((*s).to_owned()),
         DataRef::Bool(b) => Some(if *b { "True" } else { "False" }.to_owned()),
-        DataRef::DateTime(at) if at.is_datetime() => {
-            let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
-            let date = format!("{year:04}-{month:02}-{day:02}");
-            let midnight = (hour, minute, second) == (0, 0, 0);
-            Some(if midnight { date } else { format!("{date} {hour:02}:{minute:02}:{second:02}") })
-        }
-        DataRef::DateTime(at) => Some(at.as_f64().to_string()),
+        DataRef::DateTime(at) => Some(date_text(at)),
         DataRef::Error(e) => Some(e.to_string()),
     }
+}
+
+/// The same for a cell that was laid out in memory.
+fn data_text(value: &Data) -> Option<String> {
+    match value {
+        Data::Empty => None,
+        Data::Int(i) => Some(i.to_string()),
+        Data::Float(f) => Some(f.to_string()),
+        Data::String(s) | Data::DateTimeIso(s) | Data::DurationIso(s) => Some(s.clone()).filter(|s| !s.is_empty()),
+        Data::Bool(b) => Some(if *b { "True" } else { "False" }.to_owned()),
+        Data::DateTime(at) => Some(date_text(at)),
+        Data::Error(e) => Some(e.to_string()),
+    }
+}
+
+fn date_text(at: &ExcelDateTime) -> String {
+    if !at.is_datetime() {
+        return at.as_f64().to_string();
+    }
+    let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let midnight = (hour, minute, second) == (0, 0, 0);
+    if midnight { date } else { format!("{date} {hour:02}:{minute:02}:{second:02}") }
 }
