@@ -1,4 +1,4 @@
-//! `/images`, `/policies`, `/models`: what can be chosen.
+//! `/images`, `/policies`, `/models`: what can be chosen; `/usage`: what was used.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 
 use super::wire::Policy;
 use crate::app::{AppState, ImageInfo, ModelInfo};
+use crate::error::Result;
+use crate::storage::DayUsage;
+use crate::tenants::Tenant;
 
 /// Images.
 #[derive(Serialize, ToSchema)]
@@ -50,4 +53,65 @@ pub(super) async fn policies(State(app): State<AppState>) -> Json<PolicyList> {
 #[utoipa::path(get, path = "/api/v1/models", tag = "catalog", responses((status = 200, body = ModelList)))]
 pub(super) async fn models(State(app): State<AppState>) -> Json<ModelList> {
     Json(ModelList { models: app.backend.models() })
+}
+
+/// What questions used of the models.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UsageReport {
+    /// By day and model, newest day first. Questions of deleted sessions are not counted.
+    days: Vec<ModelUsage>,
+    /// All of them together, by model.
+    total: Vec<ModelUsage>,
+}
+
+/// What questions used of one model.
+#[derive(Clone, Serialize, ToSchema)]
+pub(super) struct ModelUsage {
+    /// Such as `2026-01-31`, in UTC; absent in totals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<String>,
+    /// Name of the model.
+    model: String,
+    /// Questions.
+    asks: i64,
+    /// Calls of the model.
+    calls: i64,
+    /// Tokens sent.
+    input_tokens: i64,
+    /// Tokens received.
+    output_tokens: i64,
+    /// US dollars, by the prices in the configuration at the time.
+    cost_usd: f64,
+}
+
+/// Tokens and cost by model and day.
+#[utoipa::path(get, path = "/api/v1/usage", tag = "catalog", responses((status = 200, body = UsageReport)))]
+pub(super) async fn usage(State(app): State<AppState>, tenant: Tenant) -> Result<Json<UsageReport>> {
+    let days: Vec<ModelUsage> = app.storage.model_usage(&tenant).await?.into_iter().map(of_day).collect();
+    let mut total: Vec<ModelUsage> = Vec::new();
+    for day in &days {
+        match total.iter_mut().find(|all| all.model == day.model) {
+            Some(all) => {
+                all.asks += day.asks;
+                all.calls += day.calls;
+                all.input_tokens += day.input_tokens;
+                all.output_tokens += day.output_tokens;
+                all.cost_usd += day.cost_usd;
+            }
+            None => total.push(ModelUsage { day: None, ..day.clone() }),
+        }
+    }
+    Ok(Json(UsageReport { days, total }))
+}
+
+fn of_day(day: DayUsage) -> ModelUsage {
+    ModelUsage {
+        day: Some(day.day),
+        model: day.model,
+        asks: day.asks,
+        calls: day.calls,
+        input_tokens: day.input_tokens,
+        output_tokens: day.output_tokens,
+        cost_usd: day.cost_micro_usd as f64 / 1e6,
+    }
 }

@@ -1,15 +1,14 @@
-//! `glovebox policy` and `glovebox models`: what can be chosen, and whether it is right.
+//! `glovebox policy`: what limits there are, and whether they are right.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use glovebox_runtime::Policy;
 
 use super::sample::grid;
 use super::{Done, Failure, USAGE, out};
 use crate::config::Config;
-use crate::llm::Models;
 
 #[derive(Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -27,13 +26,6 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
-}
-
-#[derive(Args)]
-pub(crate) struct ModelsArgs {
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn policy(config: &Config, command: PolicyCommand) -> Done {
@@ -79,19 +71,7 @@ fn explain(policy: &Policy) -> Result<String, Failure> {
     let rows: Vec<_> =
         glovebox_runtime::limit_names().into_iter().map(|name| [name.to_owned(), limits[name].to_string()]).collect();
     let images = if policy.images.is_empty() { "all".to_owned() } else { policy.images.join(", ") };
-    Ok(format!("{}: {}\nimages: {images}\n{}", policy.name, policy.description, grid(&rows)))
-}
-
-pub(super) fn models(args: &ModelsArgs) -> Done {
-    let models = Models::from_env().map_err(Failure::usage)?.list();
-    if args.json {
-        out::print_json(&models)?;
-    } else {
-        let mut rows = vec![["model", "provider", ""].map(str::to_owned)];
-        rows.extend(models.into_iter().map(|model| {
-            [model.name, model.provider, if model.default { "default".to_owned() } else { String::new() }]
-        }));
-        out::print(&grid(&rows));
-    }
-    Ok(ExitCode::SUCCESS)
+    let services = policy.limits.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let services = if services.is_empty() { "none".to_owned() } else { services };
+    Ok(format!("{}: {}\nimages: {images}\nservices: {services}\n{}", policy.name, policy.description, grid(&rows)))
 }

@@ -1,12 +1,17 @@
 //! Language models: one trait, one file per provider. Only this module opens outgoing connections.
 
+mod breaker;
 pub mod builtin;
 mod models;
-pub mod openai;
 pub mod recorded;
+pub mod remote;
+mod secret;
+mod settings;
 mod sse;
 
-pub use models::{ModelInfo, Models, ModelsConfig};
+pub use models::{ModelInfo, Models};
+pub use secret::Secret;
+pub use settings::ModelsConfig;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -62,6 +67,9 @@ pub struct PlanContext {
     pub question: String,
     /// The workspace's files.
     pub samples: Vec<crate::engine::sample::Sample>,
+    /// Earlier questions of the session, oldest first.
+    #[serde(default)]
+    pub history: Vec<crate::engine::Exchange>,
     /// The program so far (repair, explain).
     pub program: Option<String>,
     /// What it printed or how it failed (repair, explain).
@@ -104,16 +112,28 @@ pub struct Reply {
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
     /// No connection.
-    #[error(
-        "model {model}: cannot reach {url}: {reason}; check OPENAI_BASE_URL and the network, or use --model builtin"
-    )]
+    #[error("model {model}: cannot reach {url}: {reason}; check {setting} and the network, or use --model builtin")]
     Unreachable {
         /// Name of the model.
         model: String,
         /// Base URL.
         url: String,
+        /// Where the base URL is set.
+        setting: String,
         /// Why.
         reason: String,
+    },
+    /// It failed several times in a row.
+    #[error(
+        "model {model}: {url} failed several times in a row and is asked again in {seconds} s; other models can be asked"
+    )]
+    Resting {
+        /// Name of the model.
+        model: String,
+        /// Base URL.
+        url: String,
+        /// Until it is asked again.
+        seconds: u64,
     },
     /// An error status.
     #[error("model {model}: the server answered {status}: {message}")]

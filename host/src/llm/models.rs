@@ -1,18 +1,17 @@
 //! Models: which models there are and which one answers when none is named.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::builtin::Builtin;
-use super::openai::{OpenAi, OpenAiConfig, Secret};
 use super::recorded::Recorded;
-use super::{Llm, LlmError};
-
-const DEFAULT_OPENAI_MODEL: &str = "gpt-5-mini";
+use super::remote::{Remote, RemoteConfig};
+use super::settings::ModelsConfig;
+use super::{Completion, Llm, LlmError, Message, MessageRole, PlanContext, Purpose, Reply};
 
 /// The configured models by name. `builtin` is always there. Cheap to clone.
 #[derive(Clone)]
@@ -24,63 +23,52 @@ pub struct Models {
 struct Entry {
     provider: &'static str,
     model: Arc<dyn Llm>,
+    /// Of a server's model.
+    remote: Option<RemoteFacts>,
 }
 
-/// A model as shown to users.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What users may know of a server's model.
+#[derive(Clone)]
+struct RemoteFacts {
+    server: String,
+    config: RemoteConfig,
+}
+
+/// A model as shown to users. Holds no secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelInfo {
     /// What to ask for.
     pub name: String,
-    /// `builtin`, `openai` (any server that speaks its chat completions) or `recorded`.
+    /// `builtin`, `recorded`, `openai-chat` (any server that speaks its chat completions), `openai-responses` or
+    /// `anthropic`.
     pub provider: String,
     /// True for the model that answers when none is named.
     pub default: bool,
-}
-
-/// What models to set up.
-#[derive(Clone, Debug, Default)]
-pub struct ModelsConfig {
-    /// Models of a server that speaks OpenAI's chat completions; the first of them becomes the default.
-    pub openai: Vec<OpenAiConfig>,
-    /// A recording to replay as `recorded`.
-    pub recorded: Option<PathBuf>,
-    /// Name of the default model, if it isn't the usual one.
-    pub default: Option<String>,
-}
-
-impl ModelsConfig {
-    /// Reads `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_MODEL` (one name or several with commas),
-    /// `GLOVEBOX_MODEL` and `GLOVEBOX_RECORDED`.
-    #[must_use]
-    pub fn from_env() -> ModelsConfig {
-        Self::from_vars(|name| std::env::var(name).ok())
-    }
-
-    fn from_vars(var: impl Fn(&str) -> Option<String>) -> ModelsConfig {
-        let var = |name| var(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let (base, key) = (var("OPENAI_BASE_URL"), var("OPENAI_API_KEY"));
-        let mut openai = Vec::new();
-        if base.is_some() || key.is_some() {
-            let names = var("OPENAI_MODEL").unwrap_or_else(|| DEFAULT_OPENAI_MODEL.to_owned());
-            for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                let mut config = OpenAiConfig::new(name);
-                config.base_url = base.clone().unwrap_or(config.base_url);
-                config.key = key.clone().map(Secret::new);
-                openai.push(config);
-            }
-        }
-        ModelsConfig { openai, recorded: var("GLOVEBOX_RECORDED").map(PathBuf::from), default: var("GLOVEBOX_MODEL") }
-    }
+    /// What its server calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Base URL of its server, without what may be secret in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Where its key is from: the name of a variable or a file; absent without key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// US dollars for a million tokens sent, if configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_input_usd_per_mtok: Option<f64>,
+    /// US dollars for a million tokens received, if configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_output_usd_per_mtok: Option<f64>,
 }
 
 impl Models {
-    /// The models that the environment names; see [`ModelsConfig::from_env`].
+    /// The models of a file, if there is one, and of the environment; see [`ModelsConfig::load`].
     ///
     /// # Errors
     ///
-    /// As [`Models::from_config`].
-    pub fn from_env() -> Result<Models, LlmError> {
-        Models::from_config(ModelsConfig::from_env())
+    /// As [`ModelsConfig::load`] and [`Models::from_config`].
+    pub fn load(file: Option<&Path>) -> Result<Models, LlmError> {
+        Models::from_config(ModelsConfig::load(file)?)
     }
 
     /// Sets models up. Opens no connection.
@@ -90,18 +78,19 @@ impl Models {
     /// [`LlmError::Misconfigured`] for a base URL, a name or a recording that can't be used,
     /// [`LlmError::Unknown`] for a default that doesn't exist.
     pub fn from_config(config: ModelsConfig) -> Result<Models, LlmError> {
-        let mut entries = vec![Entry { provider: "builtin", model: Arc::new(Builtin::new()) }];
-        if let Some(path) = &config.recorded {
-            entries.push(Entry { provider: "recorded", model: Arc::new(Recorded::from_file(path)?) });
+        let mut entries = vec![Entry { provider: "builtin", model: Arc::new(Builtin::new()), remote: None }];
+        for (name, path) in &config.recorded {
+            let model = Recorded::from_file(path)?.named(name);
+            entries.push(Entry { provider: "recorded", model: Arc::new(model), remote: None });
         }
-        let mut default = "builtin".to_owned();
-        for (number, openai) in config.openai.into_iter().enumerate() {
-            if number == 0 {
-                default.clone_from(&openai.model);
-            }
-            entries.push(Entry { provider: "openai", model: Arc::new(OpenAi::new(openai)?) });
+        let usual = config.remote.first().map_or("builtin", |remote| remote.name.as_str()).to_owned();
+        for remote in config.remote {
+            let provider = remote.protocol.name();
+            let model = Remote::new(remote.clone())?;
+            let facts = RemoteFacts { server: model.server().to_owned(), config: remote };
+            entries.push(Entry { provider, model: Arc::new(model), remote: Some(facts) });
         }
-        let models = Models { entries: entries.into(), default: config.default.unwrap_or(default).into() };
+        let models = Models { entries: entries.into(), default: config.default.unwrap_or(usual).into() };
         models.check()
     }
 
@@ -113,8 +102,9 @@ impl Models {
     pub fn of(models: Vec<Arc<dyn Llm>>) -> Result<Models, LlmError> {
         let default = models.first().map_or("builtin", |model| model.name()).into();
         let builtin: Arc<dyn Llm> = Arc::new(Builtin::new());
-        let given = models.into_iter().map(|model| Entry { provider: "custom", model });
-        let entries = std::iter::once(Entry { provider: "builtin", model: builtin }).chain(given).collect();
+        let given = models.into_iter().map(|model| Entry { provider: "custom", model, remote: None });
+        let entries =
+            std::iter::once(Entry { provider: "builtin", model: builtin, remote: None }).chain(given).collect();
         Models { entries, default }.check()
     }
 
@@ -122,8 +112,8 @@ impl Models {
         for (number, entry) in self.entries.iter().enumerate() {
             let name = entry.model.name();
             if self.entries[..number].iter().any(|earlier| earlier.model.name() == name) {
-                let reason = format!("`{name}` names two models; give the model of the server another name");
-                return Err(LlmError::Misconfigured { setting: "OPENAI_MODEL".into(), reason });
+                let reason = "two models have this name; give one of them another".into();
+                return Err(LlmError::Misconfigured { setting: format!("model `{name}`"), reason });
             }
         }
         self.get(None)?;
@@ -147,14 +137,39 @@ impl Models {
     /// All models, the default first.
     #[must_use]
     pub fn list(&self) -> Vec<ModelInfo> {
-        let info = |entry: &Entry| ModelInfo {
-            name: entry.model.name().to_owned(),
-            provider: entry.provider.to_owned(),
-            default: entry.model.name() == &*self.default,
+        let info = |entry: &Entry| {
+            let remote = entry.remote.as_ref();
+            let config = remote.map(|remote| &remote.config);
+            ModelInfo {
+                name: entry.model.name().to_owned(),
+                provider: entry.provider.to_owned(),
+                default: entry.model.name() == &*self.default,
+                model: config.map(|config| config.model.clone()),
+                server: remote.map(|remote| remote.server.clone()),
+                key: config.map(|config| config.key_source.clone()).filter(|source| !source.is_empty()),
+                price_input_usd_per_mtok: config.and_then(|config| Some(config.price?.0)),
+                price_output_usd_per_mtok: config.and_then(|config| Some(config.price?.1)),
+            }
         };
         let mut list: Vec<ModelInfo> = self.entries.iter().map(info).collect();
         list.sort_by_key(|model| !model.default);
         list
+    }
+
+    /// Asks a model for one word, to learn whether it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`LlmError::Unknown`], and whatever the model fails with.
+    pub async fn ping(&self, name: &str) -> Result<Reply, LlmError> {
+        let model = self.get(Some(name))?;
+        let content = "Reply with the single word: ready".to_owned();
+        let completion = Completion {
+            purpose: Purpose::Explain,
+            messages: vec![Message { role: MessageRole::User, content }],
+            context: PlanContext::default(),
+        };
+        model.complete(&completion, &mut |_| {}).await
     }
 }
 
@@ -170,7 +185,7 @@ mod tests {
 
     fn models(vars: &[(&str, &str)]) -> Result<Models, LlmError> {
         let find = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Models::from_config(ModelsConfig::from_vars(find))
+        Models::from_config(ModelsConfig::from(None, find)?)
     }
 
     fn default_of(vars: &[(&str, &str)]) -> String {
@@ -180,7 +195,8 @@ mod tests {
     #[test]
     fn without_settings_there_is_the_builtin_model_alone() {
         let list = models(&[("OPENAI_API_KEY", " ")]).unwrap().list();
-        assert_eq!(list, [ModelInfo { name: "builtin".into(), provider: "builtin".into(), default: true }]);
+        let list: Vec<_> = list.iter().map(|one| (one.name.as_str(), one.provider.as_str(), one.default)).collect();
+        assert_eq!(list, [("builtin", "builtin", true)]);
     }
 
     #[test]
@@ -191,6 +207,17 @@ mod tests {
             "qwen"
         );
         assert_eq!(default_of(&[("OPENAI_API_KEY", "sk-1"), ("GLOVEBOX_MODEL", "builtin")]), "builtin");
+        assert_eq!(default_of(&[("ANTHROPIC_API_KEY", "sk-1"), ("ANTHROPIC_MODEL", "claude-x")]), "claude-x");
+    }
+
+    #[test]
+    fn the_list_shows_where_a_key_is_from_and_never_the_key() {
+        let list = models(&[("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://me:pw@127.0.0.1:1/v1?k=v")])
+            .unwrap()
+            .list();
+        let shown = serde_json::to_string(&list).unwrap();
+        assert!(shown.contains("OPENAI_API_KEY") && shown.contains("http://127.0.0.1:1/v1"), "{shown}");
+        assert!(!["sk-1", "pw", "k=v"].iter().any(|secret| shown.contains(secret)), "{shown}");
     }
 
     #[test]
@@ -198,7 +225,7 @@ mod tests {
         let error = models(&[("OPENAI_API_KEY", "sk-1"), ("GLOVEBOX_MODEL", "gpt-9")]).unwrap_err().to_string();
         assert_eq!(error, "unknown model `gpt-9` (there are: builtin, gpt-5-mini)");
         let error = models(&[("OPENAI_API_KEY", "sk-1"), ("OPENAI_MODEL", "builtin")]).unwrap_err().to_string();
-        assert!(error.starts_with("OPENAI_MODEL: `builtin` names two models"), "{error}");
+        assert!(error.starts_with("model `builtin`: two models have this name"), "{error}");
         let error = models(&[("OPENAI_BASE_URL", "ftp://x")]).unwrap_err().to_string();
         assert!(error.starts_with("OPENAI_BASE_URL: "), "{error}");
     }

@@ -28,6 +28,7 @@ pub struct RecordedReply {
 /// A model that knows its replies beforehand: each completion gets the next unused one of its purpose.
 #[derive(Debug)]
 pub struct Recorded {
+    name: String,
     replies: Vec<RecordedReply>,
     used: Mutex<[usize; 3]>,
 }
@@ -36,7 +37,13 @@ impl Recorded {
     /// Replays these replies.
     #[must_use]
     pub fn new(replies: Vec<RecordedReply>) -> Recorded {
-        Recorded { replies, used: Mutex::new([0; 3]) }
+        Recorded { name: "recorded".to_owned(), replies, used: Mutex::new([0; 3]) }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Recorded {
+        Recorded { name: name.to_owned(), ..self }
     }
 
     /// Replays a JSON file: a list of `{"purpose": "generate" | "repair" | "explain", "text": "…"}`.
@@ -46,7 +53,7 @@ impl Recorded {
     /// [`LlmError::Misconfigured`] if the file cannot be read or is no such list.
     pub fn from_file(path: &Path) -> Result<Recorded, LlmError> {
         let broken = |reason: String| LlmError::Misconfigured {
-            setting: "GLOVEBOX_RECORDED".into(),
+            setting: "recording".into(),
             reason: format!("{}: {reason}; it must be a JSON list of {{\"purpose\", \"text\"}}", path.display()),
         };
         let size = std::fs::metadata(path).map_err(|error| broken(error.to_string()))?.len();
@@ -71,7 +78,7 @@ impl Recorded {
 #[async_trait]
 impl Llm for Recorded {
     fn name(&self) -> &str {
-        "recorded"
+        &self.name
     }
 
     async fn complete(
@@ -116,7 +123,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "{").unwrap();
         let error = Recorded::from_file(file.path()).unwrap_err().to_string();
-        assert!(error.starts_with("GLOVEBOX_RECORDED: ") && error.contains("JSON list"), "{error}");
+        assert!(error.starts_with("recording: ") && error.contains("JSON list"), "{error}");
         assert!(Recorded::from_file(Path::new("/nonexistent.json")).is_err());
     }
 }

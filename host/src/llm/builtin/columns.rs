@@ -15,9 +15,9 @@ const MAX_GROUPS: u64 = 60;
 pub fn tables(samples: &[Sample]) -> Vec<(Source, &Table)> {
     let mut found = Vec::new();
     for sample in samples {
-        match &sample.content {
+        match &opened(sample).content {
             Content::Table(table) => found.push((Source { file: sample.name.clone(), sheet: None }, table)),
-            Content::Workbook { sheets } => found.extend(
+            Content::Workbook { sheets } | Content::Database { tables: sheets } => found.extend(
                 sheets
                     .iter()
                     .map(|sheet| (Source { file: sample.name.clone(), sheet: Some(sheet.name.clone()) }, &sheet.table)),
@@ -28,6 +28,16 @@ pub fn tables(samples: &[Sample]) -> Vec<(Source, &Table)> {
     found.retain(|(_, table)| !table.columns.is_empty());
     found.truncate(MAX_TABLES);
     found
+}
+
+/// What a compressed file holds if it holds one table, else the sample itself.
+pub fn opened(sample: &Sample) -> &Sample {
+    match &sample.content {
+        Content::Archive(archive) => {
+            archive.inner.as_deref().filter(|inner| matches!(inner.content, Content::Table(_))).unwrap_or(sample)
+        }
+        _ => sample,
+    }
 }
 
 /// The columns that are searched.
@@ -97,7 +107,9 @@ pub fn is_group(column: &Column) -> bool {
         ColumnType::Text => {
             column.role == Role::Category || (column.distinct <= MAX_GROUPS && column.role != Role::Text)
         }
-        ColumnType::Integer => is_year(column) || column.role == Role::Category || column.distinct <= 12,
+        ColumnType::Integer => {
+            is_year(column) || matches!(column.role, Role::Category | Role::Geo) || column.distinct <= 12
+        }
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Plans in words: titles of charts, the sentence before a program, and the steps of an explanation.
 
-use super::plan::{Agg, Change, Every, Filter, ImageTask, Order, Plan, TablePlan, Task, TextTask, Top};
+use super::plan::{Agg, Change, Chart, Every, Filter, ImageTask, Order, Plan, TablePlan, Task, TextTask, Top};
 use super::python::{capital, choice, human, listing, plain, py_number};
 
 /// `species is Adelie and body mass is above 4000`.
@@ -141,6 +141,7 @@ pub fn understood(plan: &Plan) -> bool {
         plan,
         Plan::Table(TablePlan { task: Task::Overview { understood: false }, .. })
             | Plan::Image(super::plan::ImagePlan { task: ImageTask::Facts { understood: false }, .. })
+            | Plan::Media(super::plan::ImagePlan { task: ImageTask::Facts { understood: false }, .. })
             | Plan::Text(super::plan::TextPlan { task: TextTask::Overview { understood: false }, .. })
             | Plan::Json { understood: false, .. }
     )
@@ -155,9 +156,9 @@ pub fn files(plan: &Plan) -> Vec<String> {
                 .extend(plan.join.iter().map(|join| join.source.file.clone()).filter(|file| *file != plan.source.file));
             files
         }
-        Plan::Image(plan) => plan.files.clone(),
+        Plan::Image(plan) | Plan::Media(plan) => plan.files.clone(),
         Plan::Text(plan) => vec![plan.file.clone()],
-        Plan::Json { file, .. } => vec![file.clone()],
+        Plan::Json { file, .. } | Plan::Archive { file, .. } | Plan::Known { file, .. } => vec![file.clone()],
         Plan::Files => Vec::new(),
     }
 }
@@ -179,7 +180,14 @@ pub fn steps(plan: &Plan) -> Vec<String> {
             }
             steps.extend(task_steps(&plan.task));
         }
-        Plan::Image(plan) => match &plan.task {
+        Plan::Image(plan) | Plan::Media(plan) => match &plan.task {
+            ImageTask::FrameAt { seconds } => {
+                steps.push(format!("save the picture at {} s as a PNG", py_number(*seconds)))
+            }
+            ImageTask::Sound { format } => steps.push(format!("save its sound as {}", format.to_uppercase())),
+            ImageTask::Join { format } => {
+                steps.push(format!("put them one after the other into one {} file", format.to_uppercase()))
+            }
             ImageTask::Facts { .. } => steps.push("look up format, size, frames and duration".into()),
             ImageTask::Frames { step: 1 } => {
                 steps.push("save each frame as a PNG, and all of them as `frames.zip`".into())
@@ -207,6 +215,10 @@ pub fn steps(plan: &Plan) -> Vec<String> {
             }
         }),
         Plan::Json { .. } => steps.push("list its structure, and turn lists of records into tables".into()),
+        Plan::Archive { .. } => steps.push("list what is in it".into()),
+        Plan::Known { what, .. } => {
+            steps = vec![format!("tell what is known of {}, which is {what}", listing(&names))];
+        }
         Plan::Files => steps.push("list the files of the workspace".into()),
     }
     steps
@@ -217,6 +229,10 @@ fn task_steps(task: &Task) -> Vec<String> {
     match task {
         Task::Overview { .. } => {
             vec!["list the columns with types, gaps and values".into(), "draw the most telling ones".into()]
+        }
+        Task::Unknown { names, .. } => {
+            let names: Vec<String> = names.iter().map(|name| format!("“{}”", plain(name))).collect();
+            vec![format!("show which columns there are, since none is called {}", choice(&names))]
         }
         Task::Aggregate { measures, how, by, top, share, .. } => {
             let groups: Vec<String> = by.iter().map(name).collect();
@@ -342,7 +358,67 @@ fn change_words(change: &Change) -> String {
         Change::Boomerang => "play it forwards, then backwards".into(),
         Change::FirstFrames(count) => format!("keep the first {count} frames"),
         Change::EveryFrame(step) => format!("keep every {step}. frame"),
+        Change::Trim { start, end } => match (start, end) {
+            (Some(start), Some(end)) => format!("keep the part from {} s to {} s", py_number(*start), py_number(*end)),
+            (Some(start), None) => format!("leave out the first {} s", py_number(*start)),
+            (None, end) => format!("keep the first {} s", py_number(end.unwrap_or(0.0))),
+        },
+        Change::CutEnd(seconds) => format!("leave out the last {} s", py_number(*seconds)),
+        Change::Rate(rate) => format!("give it {} pictures in a second", py_number(*rate)),
+        Change::Mute => "leave out the sound".into(),
     }
+}
+
+/// What the picture that a plan draws shows; `None` if it draws none.
+pub fn picture(plan: &Plan) -> Option<String> {
+    let Plan::Table(plan) = plan else {
+        return match plan {
+            Plan::Image(super::plan::ImagePlan { task: ImageTask::ContactSheet, .. })
+            | Plan::Media(super::plan::ImagePlan { task: ImageTask::ContactSheet, .. }) => {
+                Some("pictures from beginning to end, row by row".into())
+            }
+            _ => None,
+        };
+    };
+    let lower = |text: String| text[..1].to_lowercase() + &text[1..];
+    let shape = |chart: Chart, auto: &'static str| match chart {
+        Chart::Auto => auto,
+        Chart::Bar => "bars",
+        Chart::Line => "lines",
+        Chart::Area => "areas",
+        Chart::Pie => "slices of a pie",
+        Chart::Scatter => "points",
+        Chart::Histogram => "a histogram",
+        Chart::Box => "a box plot",
+        Chart::Violin => "violins",
+        Chart::Heatmap => "coloured cells",
+        Chart::None => "a table",
+    };
+    let colours = |by: Option<&String>| by.map_or(String::new(), |by| format!(", a colour for each {}", human(by)));
+    Some(match &plan.task {
+        Task::Aggregate { measures, how, by, chart, .. } if !by.is_empty() && *chart != Chart::None => {
+            let figure = lower(figure_words(measures, *how));
+            format!("{} for the {figure} of each {}{}", shape(*chart, "bars"), human(&by[0]), colours(by.get(1)))
+        }
+        Task::Trend { measures, how, every, by, chart, .. } if *chart != Chart::None => {
+            let figure = lower(figure_words(measures, *how));
+            format!("{} for the {figure} by {}{}", shape(*chart, "lines"), step_words(*every), colours(by.as_ref()))
+        }
+        Task::Distribution { column, by, chart } => {
+            format!("{} of {}{}", shape(*chart, "a histogram"), human(column), colours(by.as_ref()))
+        }
+        Task::Relationship { x, y, by } => {
+            format!("a point for each row, {} across and {} up{}", human(x), human(y), colours(by.as_ref()))
+        }
+        Task::Correlation { .. } => "a cell for each pair of columns; 1 and -1 are perfect lines, 0 is none".into(),
+        Task::Pivot { rows, columns, .. } => format!("a cell for each {} and {}", human(rows), human(columns)),
+        Task::Overview { .. } => "how the values of the most telling columns are spread".into(),
+        Task::Missing => "how much is missing in each column".into(),
+        Task::Outliers { .. } => {
+            "a box for the middle half of each column, and points for what lies far from it".into()
+        }
+        _ => return None,
+    })
 }
 
 /// The plan in a sentence or two.

@@ -1,12 +1,17 @@
 //! Explanations: what was done, what came out, what was assumed. The plan is made again from the
-//! question, which always gives the same one; the figures come from what the program printed.
+//! question, which always gives the same one; the figures come from what the program printed. If the
+//! program that ran is not the plan's own, because it was repaired, its statements tell the steps.
 
-use super::columns::column;
-use super::describe::{filter_words, steps, understood};
+use super::columns::{column, opened};
+use super::describe::{self, filter_words, steps, understood};
+use super::numerals::numerals;
 use super::plan::{Agg, Filter, ImageTask, Plan, TablePlan, Task, TextTask};
-use super::program::table_of;
-use super::python::{capital, human, listing, plain};
-use crate::engine::sample::Table;
+use super::program::{render, table_of};
+use super::python::{capital, choice, human, listing, plain};
+use super::table_question::taken;
+use super::words::tokenize;
+use super::{steps, unknown};
+use crate::engine::sample::{Content, Table};
 use crate::llm::PlanContext;
 
 /// The last line of each explanation.
@@ -17,8 +22,12 @@ pub const CONFIGURE: &str = "For free questions configure a language model: set 
 const MAX_FINDINGS: usize = 8;
 
 /// Markdown for the user.
-pub fn explain(context: &PlanContext, plan: &Plan) -> String {
+pub fn explain(context: &PlanContext, plan: &Plan, from: Option<&str>) -> String {
     let mut text = String::new();
+    if let Some(from) = from {
+        text += &format!("This goes on from “{}”.\n\n", plain(from));
+    }
+    text += &unanswered(plan);
     if !understood(plan) {
         text += &format!(
             "The question was not understood by the rule-based planner, so this is an overview instead. {CONFIGURE}\n\n"
@@ -34,7 +43,18 @@ pub fn explain(context: &PlanContext, plan: &Plan) -> String {
         text.push('\n');
     }
     text += "**What was done**\n\n";
-    for (number, step) in steps(plan).iter().enumerate() {
+    let own = render(plan, &context.samples);
+    let done = match context.program.as_deref() {
+        Some(program) if program.trim() != own.trim() => steps::of_program(program, &context.artifacts),
+        _ => Vec::new(),
+    };
+    let other = context.program.as_deref().is_some_and(|program| program.trim() != own.trim());
+    let done = match (done.is_empty(), other) {
+        (false, _) => done,
+        (true, false) => steps(plan),
+        (true, true) => vec!["look at the file only, for the program that does what was asked failed".to_owned()],
+    };
+    for (number, step) in done.iter().enumerate() {
         text += &format!("{}. {}.\n", number + 1, capital(step));
     }
     let assumed = assumptions(plan, context);
@@ -43,6 +63,18 @@ pub fn explain(context: &PlanContext, plan: &Plan) -> String {
         for line in assumed {
             text += &format!("- {line}\n");
         }
+    }
+    let left = caveats(plan, context);
+    if !left.is_empty() {
+        text += "\n**To keep in mind**\n\n";
+        for line in left {
+            text += &format!("- {line}\n");
+        }
+    }
+    if let (Some(picture), Some(shows)) =
+        (context.artifacts.iter().find(|name| name.ends_with(".png")), describe::picture(plan))
+    {
+        text += &format!("\n**The picture** `{}` shows {shows}.\n", plain(picture));
     }
     if !context.artifacts.is_empty() {
         let names: Vec<String> = context.artifacts.iter().take(8).map(|name| format!("`{}`", plain(name))).collect();
@@ -54,6 +86,59 @@ pub fn explain(context: &PlanContext, plan: &Plan) -> String {
         );
     }
     text + "\n" + SIGNATURE
+}
+
+/// Names of columns that the question has and the table has not.
+fn unanswered(plan: &Plan) -> String {
+    let Plan::Table(TablePlan { task: Task::Unknown { names, near }, .. }) = plan else { return String::new() };
+    let names: Vec<String> = names.iter().map(|name| format!("“{}”", plain(name))).collect();
+    let near: Vec<String> = near.iter().map(|name| format!("`{}`", plain(name))).collect();
+    let hint = if near.is_empty() {
+        "No column has a similar name".to_owned()
+    } else {
+        format!("The nearest {} {}", if near.len() == 1 { "is" } else { "are" }, choice(&near))
+    };
+    format!(
+        "There is no column for {}, so nothing was computed. {hint}; the table below lists all of them. Ask again with one of these names.\n\n",
+        choice(&names)
+    )
+}
+
+/// What the data or the reading of it leaves uncertain.
+fn caveats(plan: &Plan, context: &PlanContext) -> Vec<String> {
+    let mut lines = Vec::new();
+    let files = describe::files(plan);
+    for sample in context.samples.iter().filter(|sample| files.contains(&sample.name)).map(opened) {
+        let Content::Table(table) = &sample.content else { continue };
+        for column in table.columns.iter().filter(|column| numerals(sample, &column.name).is_some()).take(4) {
+            lines.push(format!(
+                "`{}` is written as text; it was turned into numbers, and what is none counts as missing.",
+                plain(&column.name)
+            ));
+        }
+        if sample.notes.iter().any(|note| note.contains("on_bad_lines=")) {
+            lines.push("Rows with too many fields were passed over.".into());
+        }
+        if sample.notes.iter().any(|note| note.contains("encoding_errors=")) {
+            lines.push("Bytes that are no text in this encoding were replaced.".into());
+        }
+    }
+    let program = context.program.as_deref().unwrap_or("");
+    if program.contains("pd.to_datetime(") && program.contains("errors='coerce'") {
+        lines.push("A date that cannot be read counts as missing.".into());
+    }
+    let places = match plan {
+        Plan::Table(plan) if !matches!(plan.task, Task::Unknown { .. } | Task::Overview { understood: false }) => {
+            let tokens = tokenize(&context.question);
+            table_of(plan, &context.samples)
+                .map_or(Vec::new(), |table| unknown::overlooked(&tokens, &taken(&tokens, &table), &plan.source.file))
+        }
+        _ => Vec::new(),
+    };
+    for place in places {
+        lines.push(format!("“{}” was not found in the data and has no part in the answer.", plain(&place)));
+    }
+    lines
 }
 
 /// The sentences that the program printed. Tables and tracebacks are left out.
@@ -88,7 +173,7 @@ fn assumptions(plan: &Plan, context: &PlanContext) -> Vec<String> {
     match plan {
         Plan::Table(plan) => table_of(plan, &context.samples)
             .map_or(Vec::new(), |table| table_assumptions(plan, &table, &context.question)),
-        Plan::Image(image) => match &image.task {
+        Plan::Image(image) | Plan::Media(image) => match &image.task {
             ImageTask::Edit { .. } if image.files.len() > 1 => vec![format!(
                 "Of the {} pictures only `{}` was changed; name another one in the question.",
                 image.files.len(),

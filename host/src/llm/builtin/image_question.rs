@@ -1,4 +1,4 @@
-//! Question about images and animations → [`ImageTask`].
+//! Question about images, animations, video and sound → [`ImageTask`].
 
 use super::plan::{Change, ImagePlan, ImageTask, Plan};
 use super::words::{Token, stem};
@@ -6,30 +6,79 @@ use crate::engine::sample::{Content, Sample};
 
 /// Largest side that a question may ask for, in pixels.
 const MAX_SIDE: f64 = 4000.0;
+/// Longest time that a question may name, in seconds.
+const MAX_SECONDS: f64 = 86_400.0;
+const SOUND: &[&str] = &["audio", "sound", "soundtrack", "music"];
 /// Most files that one program goes through.
 const MAX_FILES: usize = 50;
 
-/// The plan for image files: an animation is preferred when the task is about frames.
-pub fn plan(task: Option<ImageTask>, images: &[&Sample]) -> Plan {
+/// The plan for images and recordings: what moves is preferred when the task is about time, and what
+/// only FFmpeg can do goes to it.
+pub fn plan(task: Option<ImageTask>, files: &[&Sample]) -> Plan {
     let task = task.unwrap_or(ImageTask::Facts { understood: false });
-    let animated = |sample: &&&Sample| matches!(&sample.content, Content::Image(facts) if facts.frames > 1);
-    let moving: Vec<&&Sample> = images.iter().filter(animated).collect();
-    let about_time = match &task {
-        ImageTask::Frames { .. } | ImageTask::ContactSheet => true,
-        ImageTask::Edit { changes, .. } => changes.iter().any(|change| {
-            matches!(
-                change,
-                Change::Speed(_) | Change::Reverse | Change::Boomerang | Change::FirstFrames(_) | Change::EveryFrame(_)
-            )
-        }),
+    let recorded = |sample: &&&Sample| matches!(sample.content, Content::Media(_));
+    let moving =
+        |sample: &&&Sample| recorded(sample) || matches!(&sample.content, Content::Image(facts) if facts.frames > 1);
+    let names = |wanted: &dyn Fn(&&&Sample) -> bool| -> Vec<String> {
+        files.iter().filter(|sample| wanted(sample)).map(|sample| sample.name.clone()).take(MAX_FILES).collect()
+    };
+    let sounding = matches!(task, ImageTask::Sound { .. } | ImageTask::Join { .. });
+    let mut chosen = if sounding || !files.iter().any(|sample| matches!(sample.content, Content::Image(_))) {
+        names(&recorded)
+    } else if about_time(&task) {
+        names(&moving)
+    } else {
+        Vec::new()
+    };
+    if chosen.is_empty() {
+        chosen = if matches!(task, ImageTask::Join { .. }) { names(&moving) } else { names(&|_| true) };
+    }
+    let filmed = |task: &ImageTask| match task {
+        ImageTask::Sound { .. } | ImageTask::Join { .. } => true,
+        ImageTask::Edit { changes, format } => {
+            format.is_some_and(is_film) || changes.iter().any(|change| matches!(change, Change::Mute | Change::Rate(_)))
+        }
         _ => false,
     };
-    let files = if about_time && !moving.is_empty() {
-        moving.iter().map(|s| s.name.clone()).collect()
-    } else {
-        images.iter().map(|s| s.name.clone()).collect::<Vec<_>>()
+    let recording = files.iter().any(|sample| chosen.first() == Some(&sample.name) && recorded(&sample));
+    let task = match task {
+        ImageTask::Edit { changes, .. } if recording && changes == [Change::FirstFrames(1)] => {
+            ImageTask::FrameAt { seconds: 0.0 }
+        }
+        task => task,
     };
-    Plan::Image(ImagePlan { files: files.into_iter().take(MAX_FILES).collect(), task })
+    let plan = ImagePlan { files: chosen, task };
+    if recording || filmed(&plan.task) { Plan::Media(plan) } else { Plan::Image(plan) }
+}
+
+/// True for formats that FFmpeg writes and Pillow does not.
+fn is_film(format: &str) -> bool {
+    matches!(format, "mp4" | "webm" | "mov" | "mkv" | "mp3" | "m4a" | "ogg" | "flac" | "wav")
+}
+
+/// True for what makes no sense for a still picture.
+fn about_time(task: &ImageTask) -> bool {
+    match task {
+        ImageTask::Frames { .. } | ImageTask::ContactSheet | ImageTask::FrameAt { .. } => true,
+        ImageTask::Edit { changes, format } => {
+            format.is_some_and(is_film)
+                || changes.iter().any(|change| {
+                    matches!(
+                        change,
+                        Change::Speed(_)
+                            | Change::Reverse
+                            | Change::Boomerang
+                            | Change::FirstFrames(_)
+                            | Change::EveryFrame(_)
+                            | Change::Trim { .. }
+                            | Change::CutEnd(_)
+                            | Change::Rate(_)
+                            | Change::Mute
+                    )
+                })
+        }
+        _ => false,
+    }
 }
 
 /// What a question wants done with an image; `None` if it says nothing about one.
@@ -40,6 +89,17 @@ pub fn task(tokens: &[Token]) -> Option<ImageTask> {
         || (reading.has(&["grid"]) && reading.has(&["frame"]))
     {
         return Some(ImageTask::ContactSheet);
+    }
+    if reading.has(&["join", "concatenate", "concat", "merge", "stitch", "combine", "append"]) {
+        return Some(ImageTask::Join {
+            format: reading.format().filter(|f| matches!(*f, "webm" | "gif")).unwrap_or("mp4"),
+        });
+    }
+    if let Some(format) = reading.sound() {
+        return Some(ImageTask::Sound { format });
+    }
+    if let Some(seconds) = reading.frame_at() {
+        return Some(ImageTask::FrameAt { seconds });
     }
     let keep_first = reading.first_frames();
     let extracts = reading.has(&["extract", "split", "export", "separate", "explode", "dump", "unpack"])
@@ -75,12 +135,16 @@ pub fn task(tokens: &[Token]) -> Option<ImageTask> {
         "detail",
         "large",
         "long",
+        "last",
+        "codec",
+        "fps",
+        "stream",
         "big",
         "summary",
         "summarise",
         "summarize",
         "probe",
-    ]) || (reading.says("what is") && reading.has(&["image", "picture", "gif", "file"]));
+    ]) || (reading.says("what is") && reading.has(&["image", "picture", "gif", "file", "video", "clip"]));
     facts.then_some(ImageTask::Facts { understood: true })
 }
 
@@ -132,6 +196,7 @@ impl Reading<'_> {
         if self.has(&["frame"]) {
             changes.extend(self.nth().map(Change::EveryFrame));
         }
+        changes.extend(self.trim());
         changes.extend(self.crop());
         changes.extend(self.resize());
         changes.extend(self.rotation());
@@ -151,11 +216,103 @@ impl Reading<'_> {
         } else if self.has(&["reverse", "reversed", "backward", "rewind"]) {
             changes.push(Change::Reverse);
         }
+        changes.extend(self.rate());
+        if self.has(&["mute", "muted", "silent"])
+            || (self.has(&["remove", "without", "drop", "strip"]) && self.has(SOUND))
+            || self.says("no sound")
+        {
+            changes.push(Change::Mute);
+        }
         changes
+    }
+
+    /// `extract the audio`, `convert to mp3`.
+    fn sound(&self) -> Option<&'static str> {
+        let format = self.format().filter(|format| matches!(*format, "mp3" | "m4a" | "ogg" | "flac" | "wav"));
+        let asked = self.has(SOUND)
+            && self.has(&[
+                "extract", "get", "save", "export", "convert", "only", "rip", "pull", "give", "turn", "separate",
+            ])
+            && !self.has(&["remove", "without", "drop", "strip"]);
+        format.or(asked.then_some("mp3"))
+    }
+
+    /// `the frame at 2 seconds`, `a screenshot at 1.5 s`, `last frame` is not one.
+    fn frame_at(&self) -> Option<f64> {
+        if !self.has(&["frame", "screenshot", "still", "snapshot", "picture"]) {
+            return None;
+        }
+        let (value, _) =
+            self.seconds().into_iter().find(|(_, at)| matches!(self.text(at.wrapping_sub(1)), "at" | "after"))?;
+        Some(value)
+    }
+
+    /// Numbers that are times, in seconds.
+    fn seconds(&self) -> Vec<(f64, usize)> {
+        let unit = |at: usize| match self.text(at + 1) {
+            "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
+            "ms" | "millisecond" | "milliseconds" => Some(0.001),
+            "min" | "minute" | "minutes" => Some(60.0),
+            _ => None,
+        };
+        let mut found: Vec<(f64, usize)> = Vec::new();
+        for (value, at) in self.numbers().filter(|(value, _)| (0.0..=MAX_SECONDS).contains(value)) {
+            // `from 1 to 4 seconds`: the unit comes with the last one.
+            let shared = (at + 1..at + 4).find_map(|next| {
+                let joins = matches!(self.text(at + 1), "to" | "and" | "until");
+                (joins && self.tokens.get(next).is_some_and(|t| t.number().is_some())).then(|| unit(next)).flatten()
+            });
+            if let Some(unit) = unit(at).or(shared) {
+                found.push((value * unit, at));
+            }
+        }
+        if found.is_empty() && (self.says("first second") || self.says("last second")) {
+            let at = self.tokens.iter().position(|token| token.text == "second").unwrap_or(1);
+            found.push((1.0, at));
+        }
+        found
+    }
+
+    fn trim(&self) -> Option<Change> {
+        let times = self.seconds();
+        let removes = self.has(&["remove", "drop", "skip", "without", "off", "delete"])
+            || (self.has(&["trim", "cut"])
+                && !self.has(&["keep", "only"])
+                && !self.says("cut to")
+                && !self.says("trim to"));
+        match times[..] {
+            [] => None,
+            [(start, _), (end, _), ..] if end > start => Some(Change::Trim { start: Some(start), end: Some(end) }),
+            [(value, at), ..] => {
+                let before = |word: &str| (at.saturating_sub(2)..at).any(|place| self.text(place) == word);
+                if before("last") || before("final") {
+                    removes.then_some(Change::CutEnd(value))
+                } else if before("first") {
+                    Some(if removes {
+                        Change::Trim { start: Some(value), end: None }
+                    } else {
+                        Change::Trim { start: None, end: Some(value) }
+                    })
+                } else if before("from") || before("after") || before("start") || before("at") {
+                    Some(Change::Trim { start: Some(value), end: None })
+                } else {
+                    (self.has(&["trim", "cut", "shorten", "keep", "clip"]))
+                        .then_some(Change::Trim { start: None, end: Some(value) })
+                }
+            }
+        }
+    }
+
+    fn rate(&self) -> Option<Change> {
+        let at = self.numbers().find(|(value, at)| self.text(at + 1) == "fps" && (0.1..=120.0).contains(value));
+        at.map(|(value, _)| Change::Rate(value))
     }
 
     fn crop(&self) -> Option<Change> {
         if !self.has(&["crop", "cropped", "trim", "cut"]) || (self.has(&["frame"]) && !self.has(&["crop"])) {
+            return None;
+        }
+        if !self.has(&["crop", "cropped"]) && !self.seconds().is_empty() {
             return None;
         }
         let sides: Vec<u32> = self.numbers().map(|(n, _)| n.clamp(0.0, MAX_SIDE * 4.0) as u32).collect();
@@ -247,7 +404,9 @@ impl Reading<'_> {
     }
 
     fn rotation(&self) -> Option<Change> {
-        if !self.has(&["rotate", "rotated", "rotation", "turn"]) {
+        // `turn it left`, but not `turn it into a video`
+        let turns = self.has(&["turn"]) && self.has(&["left", "right", "degree", "°", "clockwise", "upside"]);
+        if !turns && !self.has(&["rotate", "rotated", "rotation"]) {
             return None;
         }
         if self.says("upside down") {
@@ -281,6 +440,15 @@ impl Reading<'_> {
             "gif" => Some("gif"),
             "webp" => Some("webp"),
             "apng" => Some("apng"),
+            "mp4" | "video" | "movie" | "film" => Some("mp4"),
+            "webm" => Some("webm"),
+            "mkv" => Some("mkv"),
+            "mov" => Some("mov"),
+            "mp3" => Some("mp3"),
+            "wav" => Some("wav"),
+            "m4a" | "aac" => Some("m4a"),
+            "ogg" | "opus" => Some("ogg"),
+            "flac" => Some("flac"),
             _ => None,
         };
         (1..self.tokens.len()).filter(|&at| matches!(self.text(at - 1), "to" | "as" | "into" | "a" | "an")).find_map(
@@ -288,7 +456,11 @@ impl Reading<'_> {
                 let format = known(self.text(at))?;
                 // `make a gif twice as fast` names the source, not a format
                 let article = matches!(self.text(at - 1), "a" | "an");
-                (!article || (at > 1 && matches!(self.text(at - 2), "to" | "as" | "into"))).then_some(format)
+                let made = matches!(self.text(at + 1), "of" | "from" | "out")
+                    || (format != "gif"
+                        && self.has(&["make", "create", "want", "need"])
+                        && at + 1 == self.tokens.len());
+                (!article || made || (at > 1 && matches!(self.text(at - 2), "to" | "as" | "into"))).then_some(format)
             },
         )
     }

@@ -177,7 +177,7 @@ fn value_score(window: &[Token], words: &[String], column: &Column) -> u32 {
         };
     }
     if let ([token], [word]) = (window, words)
-        && column.role == Role::Category
+        && matches!(column.role, Role::Category | Role::Geo)
         && !is_stop(&token.text)
         && token.kind == TokenKind::Word
     {

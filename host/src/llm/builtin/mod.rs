@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! question  question + samples → Plan      which file, which columns, which intent
+//! followup  question + history → Plan      the plan before, changed by a question that goes on from it
 //! program   Plan               → Python    real pandas, matplotlib and Pillow
 //! explain   Plan + output      → Markdown  what was done, what came out, what was assumed
 //! repair    Plan + error       → Python    the same with more care, or a plain overview
@@ -13,6 +14,7 @@ mod columns;
 mod describe;
 mod explain;
 mod filters;
+mod followup;
 mod image_question;
 mod mentions;
 mod numerals;
@@ -21,10 +23,12 @@ mod program;
 mod python;
 mod question;
 mod repair;
+mod steps;
 mod suggest;
 mod table_question;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod words;
 
 use async_trait::async_trait;
@@ -68,7 +72,7 @@ impl Llm for Builtin {
             on_text(piece);
             rest = tail;
         }
-        Ok(Reply { text, usage: TokenUsage { input_tokens: 0, output_tokens: 0, calls: 1 } })
+        Ok(Reply { text, usage: TokenUsage { input_tokens: 0, output_tokens: 0, calls: 1, ..TokenUsage::default() } })
     }
 }
 
@@ -80,11 +84,14 @@ pub fn suggestions(samples: &[Sample]) -> Vec<String> {
 
 fn reply(purpose: Purpose, context: &PlanContext) -> String {
     let context = &PlanContext { samples: numerals::understood(&context.samples), ..context.clone() };
-    let plan = question::plan(&context.question, &context.samples);
+    let followup::Understanding { plan, from } = followup::plan(context);
     match purpose {
-        Purpose::Generate => {
-            with_program(&plan, context, &introduction(&plan), &program::render(&plan, &context.samples))
-        }
+        Purpose::Generate => with_program(
+            &plan,
+            context,
+            &introduction(&plan, from.as_deref()),
+            &program::render(&plan, &context.samples),
+        ),
         Purpose::Repair => {
             let earlier = context.program.as_deref().unwrap_or("");
             let error = context.result.as_deref().unwrap_or("");
@@ -96,11 +103,14 @@ fn reply(purpose: Purpose, context: &PlanContext) -> String {
                 &program,
             )
         }
-        Purpose::Explain => explain::explain(context, &plan),
+        Purpose::Explain => explain::explain(context, &plan, from.as_deref()),
     }
 }
 
-fn introduction(plan: &Plan) -> String {
+fn introduction(plan: &Plan, from: Option<&str>) -> String {
+    if let Some(from) = from {
+        return format!("This goes on from “{}”. Plan: {}", python::plain(from), describe::sentence(plan));
+    }
     if describe::understood(plan) {
         return format!("Plan: {}", describe::sentence(plan));
     }

@@ -1,7 +1,8 @@
 //! Columns of numbers that the file writes as text, such as `$1,200` or `12` beside `unknown`. The
 //! sampler notes them; the planner counts with them, and its programs convert them first.
 
-use crate::engine::sample::{ColumnType, Content, Role, Sample};
+use super::columns::opened;
+use crate::engine::sample::{ArchiveFacts, ColumnType, Content, Role, Sample};
 
 /// How a column of text holds numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,9 @@ pub fn numerals(sample: &Sample, column: &str) -> Option<Numerals> {
 /// The samples with such columns as the numbers that they are.
 pub fn understood(samples: &[Sample]) -> Vec<Sample> {
     let mut samples = samples.to_vec();
-    for sample in samples.iter_mut().filter(|sample| sample.notes.iter().any(|note| note.starts_with("column `"))) {
+    for sample in
+        samples.iter_mut().map(opened_mut).filter(|sample| sample.notes.iter().any(|note| note.starts_with("column `")))
+    {
         let known = sample.clone();
         if let Content::Table(table) = &mut sample.content {
             for column in table.columns.iter_mut().filter(|column| column.kind == ColumnType::Text) {
@@ -42,4 +45,15 @@ pub fn understood(samples: &[Sample]) -> Vec<Sample> {
         }
     }
     samples
+}
+
+/// What a compressed file holds if it holds one table, else the sample itself.
+fn opened_mut(sample: &mut Sample) -> &mut Sample {
+    if std::ptr::eq(opened(sample), sample) {
+        return sample;
+    }
+    match sample {
+        Sample { content: Content::Archive(ArchiveFacts { inner: Some(inner), .. }), .. } => inner,
+        sample => sample,
+    }
 }

@@ -6,8 +6,10 @@
 pub enum Plan {
     /// Something about a table.
     Table(TablePlan),
-    /// Something about an image or an animation.
+    /// Something about an image or an animation, through Pillow.
     Image(ImagePlan),
+    /// Something about video or sound, or an animation that becomes one, through FFmpeg.
+    Media(ImagePlan),
     /// Something about a text file.
     Text(TextPlan),
     /// JSON that is no table: show its structure and the tables inside.
@@ -16,6 +18,22 @@ pub enum Plan {
         file: String,
         /// True if the question asked for an overview.
         understood: bool,
+    },
+    /// An archive: list what is in it.
+    Archive {
+        /// Path.
+        file: String,
+        /// `zip`, `tar`, `tar.gz` …
+        format: String,
+    },
+    /// A file that the image's Python cannot open: what the sampler learned of it.
+    Known {
+        /// Path.
+        file: String,
+        /// What it is, for a person: `a Parquet file`.
+        what: &'static str,
+        /// What is missing: `pyarrow, the package that reads such files, is not in this image`.
+        lacks: &'static str,
     },
     /// Files of unknown kind, or none: list them.
     Files,
@@ -123,6 +141,13 @@ pub enum Task {
     Overview {
         /// False if the question was not understood: the answer says so.
         understood: bool,
+    },
+    /// The question names columns that are not there: show which ones are.
+    Unknown {
+        /// Names as the question has them.
+        names: Vec<String>,
+        /// Columns that look or sound like one of them.
+        near: Vec<String>,
     },
     /// One figure per group, or one figure.
     Aggregate {
@@ -360,11 +385,26 @@ pub enum ImageTask {
     ContactSheet,
     /// The most frequent colours.
     Colors,
+    /// The picture at a time.
+    FrameAt {
+        /// From the start.
+        seconds: f64,
+    },
+    /// The sound as a file of its own.
+    Sound {
+        /// `mp3`, `m4a`, `ogg`, `flac` or `wav`.
+        format: &'static str,
+    },
+    /// All files one after the other.
+    Join {
+        /// `mp4`, `webm` or `gif`.
+        format: &'static str,
+    },
     /// Changes in order, then a file in a format.
     Edit {
         /// In the order they happen.
         changes: Vec<Change>,
-        /// `gif`, `png`, `jpg`, `webp` or `apng`; `None` keeps it.
+        /// `gif`, `png`, `jpg`, `webp`, `apng`, `mp4`, `webm` …; `None` keeps it.
         format: Option<&'static str>,
     },
 }
@@ -405,6 +445,19 @@ pub enum Change {
     FirstFrames(usize),
     /// Only every n-th frame.
     EveryFrame(usize),
+    /// Only a part in time, in seconds from the start.
+    Trim {
+        /// From here.
+        start: Option<f64>,
+        /// Until here.
+        end: Option<f64>,
+    },
+    /// Without so many seconds at its end.
+    CutEnd(f64),
+    /// So many pictures in a second.
+    Rate(f64),
+    /// Without sound.
+    Mute,
 }
 
 /// What to do with a text file.

@@ -7,26 +7,49 @@ use super::words::{Token, TokenKind, is_stop, stem, tokenize};
 use super::{image_question, table_question};
 use crate::engine::sample::{Content, Sample, Table};
 
+/// Score of a file of which the question says every word and the ending.
+const WHOLE_NAME: u32 = 170;
+
 /// Plans the answer to a question. The same question and samples always give the same plan.
 pub fn plan(question: &str, samples: &[Sample]) -> Plan {
     let tokens = tokenize(question);
     let tables = tables(samples);
-    let images: Vec<&Sample> = samples.iter().filter(|sample| matches!(sample.content, Content::Image(_))).collect();
+    let images: Vec<&Sample> =
+        samples.iter().filter(|sample| matches!(sample.content, Content::Image(_) | Content::Media(_))).collect();
     let best = best_table(&tokens, &tables);
     let table_score = best.map_or(0, |(_, score)| score);
     if !images.is_empty() && (tables.is_empty() || table_score < 80) {
-        let named: Vec<&Sample> =
-            images.iter().copied().filter(|sample| file_score(&tokens, &sample.name) > 0).collect();
+        let score = |sample: &&Sample| file_score(&tokens, &sample.name);
+        let mut named: Vec<&Sample> = images.iter().copied().filter(|sample| score(sample) > 0).collect();
+        // `orbit.gif into an mp4` is not about `orbit-slower.mp4`.
+        if named.iter().any(|sample| score(sample) >= WHOLE_NAME) {
+            named.retain(|sample| score(sample) >= WHOLE_NAME);
+        }
         let about = image_question::task(&tokens);
         let strongly = about.is_some()
             || tokens.iter().any(|t| {
-                matches!(stem(&t.text).as_str(), "image" | "picture" | "gif" | "photo" | "frame" | "animation")
+                matches!(
+                    stem(&t.text).as_str(),
+                    "image"
+                        | "picture"
+                        | "gif"
+                        | "photo"
+                        | "frame"
+                        | "animation"
+                        | "video"
+                        | "clip"
+                        | "audio"
+                        | "recording"
+                )
             });
         if tables.is_empty() || strongly || !named.is_empty() {
             return image_question::plan(about, if named.is_empty() { &images } else { &named });
         }
     }
     if let Some((at, _)) = best {
+        if let Some(known) = unreadable(&tables[at].0, samples) {
+            return known;
+        }
         let named_other = samples.iter().find(|s| {
             matches!(s.content, Content::Text { .. } | Content::Json { .. }) && file_score(&tokens, &s.name) > 0
         });
@@ -39,7 +62,70 @@ pub fn plan(question: &str, samples: &[Sample]) -> Plan {
         .iter()
         .filter(|s| matches!(s.content, Content::Text { .. } | Content::Json { .. }))
         .max_by_key(|s| (file_score(&tokens, &s.name), matches!(s.content, Content::Json { .. })));
-    other.map_or(Plan::Files, |sample| other_plan(&tokens, sample))
+    if let Some(sample) = other {
+        return other_plan(&tokens, sample);
+    }
+    samples.iter().find_map(kept).unwrap_or(Plan::Files)
+}
+
+/// True if a question names the file with its ending, or in quotes.
+pub fn names_file(tokens: &[Token], name: &str) -> bool {
+    file_score(tokens, name) >= 150
+}
+
+/// The plan for a table whose file the image's Python cannot open.
+fn unreadable(source: &Source, samples: &[Sample]) -> Option<Plan> {
+    let sample = samples.iter().find(|sample| sample.name == source.file)?;
+    let lower = sample.name.to_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
+    let is = |words: &[&str]| words.iter().any(|word| sample.media_type.contains(word));
+    let known = |what, lacks| Some(Plan::Known { file: sample.name.clone(), what, lacks });
+    match &sample.content {
+        Content::Database { .. } => kept(sample),
+        Content::Archive(archive) if !matches!(archive.format.as_str(), "zip" | "gzip" | "gz") => kept(sample),
+        Content::Table(table) if table.dialect.is_none() && (is(&["parquet"]) || ends(&[".parquet", ".pq"])) => known(
+            "a Parquet file",
+            "pyarrow, which reads it, is not part of this Python; save it as CSV for questions about its rows",
+        ),
+        Content::Table(table)
+            if table.dialect.is_none() && (is(&["arrow", "feather"]) || ends(&[".arrow", ".feather", ".ipc"])) =>
+        {
+            known(
+                "an Arrow file",
+                "pyarrow, which reads it, is not part of this Python; save it as CSV for questions about its rows",
+            )
+        }
+        Content::Workbook { .. } if is(&["opendocument"]) || ends(&[".ods"]) => known(
+            "an OpenDocument workbook",
+            "odfpy, which reads it, is not part of this Python; save it as XLSX or CSV for questions about its rows",
+        ),
+        Content::Workbook { .. } if is(&["vnd.ms-excel"]) && !is(&["openxml", "macroenabled"]) || ends(&[".xls"]) => {
+            known(
+                "an old Excel workbook",
+                "xlrd, which reads it, is not part of this Python; save it as XLSX or CSV for questions about its rows",
+            )
+        }
+        _ => None,
+    }
+}
+
+/// The plan for a database, a document or an archive.
+fn kept(sample: &Sample) -> Option<Plan> {
+    let known = |what, lacks| Some(Plan::Known { file: sample.name.clone(), what, lacks });
+    match &sample.content {
+        Content::Database { .. } => known(
+            "a SQLite database",
+            "sqlite3 is not part of this Python; save a table as CSV for questions about its rows",
+        ),
+        Content::Document(_) => known("a PDF", "no package that reads one is part of this Python"),
+        Content::Archive(archive) => match archive.format.as_str() {
+            format @ ("zip" | "tar" | "tar.gz" | "tgz") => {
+                Some(Plan::Archive { file: sample.name.clone(), format: format.to_owned() })
+            }
+            _ => known("a compressed file", "this Python opens ZIP, TAR and GZIP only"),
+        },
+        _ => None,
+    }
 }
 
 /// The table that most of the question's words fit, and how well.
@@ -65,6 +151,9 @@ fn file_score(tokens: &[Token], name: &str) -> u32 {
     let words = || stems.iter().filter(|word| Some(*word) != extension && word.len() > 2 && !is_stop(word));
     let said = |word: &str| tokens.iter().any(|token| stem(&token.text) == stem(word));
     let with_extension = extension.is_some_and(|e| said(e) && words().any(|word| said(word)));
+    if with_extension && words().all(|word| said(word)) {
+        return WHOLE_NAME;
+    }
     if with_extension { 150 } else { 40 * words().filter(|word| said(word)).count() as u32 }
 }
 
@@ -76,9 +165,11 @@ fn table_plan(tokens: &[Token], tables: &[(Source, &Table)], at: usize) -> Plan 
         None => (None, None),
     };
     let table = merged.as_ref().unwrap_or(table);
-    let (filters, task) = table_question::task(tokens, table);
+    let about = format!("{} {}", source.file, source.sheet.as_deref().unwrap_or(""));
+    let (filters, task) = table_question::task(tokens, table, &about);
     // An overview needs no second table.
-    let join = join.filter(|_| !matches!(task, Task::Overview { .. } | Task::Clean | Task::Missing));
+    let join =
+        join.filter(|_| !matches!(task, Task::Overview { .. } | Task::Clean | Task::Missing | Task::Unknown { .. }));
     Plan::Table(TablePlan { source: source.clone(), join, filters, task })
 }
 

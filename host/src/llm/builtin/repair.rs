@@ -72,6 +72,17 @@ for name in {}:
 /// An overview that assumes nothing.
 fn fallback(plan: &Plan, samples: &[Sample], error: &str) -> String {
     let file = super::describe::files(plan).into_iter().next().unwrap_or_default();
+    if let Plan::Known { .. } | Plan::Media(_) | Plan::Archive { .. } = plan {
+        return format!(
+            "from pathlib import Path
+
+# What was asked for cannot be done here; this much is certain
+path = Path({})
+print(f'{{path}} has {{path.stat().st_size:,}} bytes.')
+",
+            py_str(&file)
+        );
+    }
     if let Plan::Image(_) = plan {
         return format!(
             "import pandas as pd

@@ -2,7 +2,7 @@
 
 use super::columns::{default_agg, is_group, is_measure, tables, time_column};
 use super::describe::understood;
-use super::plan::{Agg, Plan};
+use super::plan::{Agg, Plan, Source};
 use super::python::{capital, human};
 use super::question::plan;
 use crate::engine::sample::{Column, ColumnType, Content, Sample, Table};
@@ -36,7 +36,10 @@ fn pick(candidates: Vec<String>, samples: &[Sample], count: usize, done: Option<
 
 fn candidates(samples: &[Sample]) -> Vec<String> {
     let mut questions = Vec::new();
-    if let Some((_, table)) = tables(samples).into_iter().max_by_key(|(_, table)| table.columns.len()) {
+    let readable = |source: &Source| !matches!(plan("overview", &of(samples, source)), Plan::Known { .. });
+    if let Some((_, table)) =
+        tables(samples).into_iter().filter(|(source, _)| readable(source)).max_by_key(|(_, table)| table.columns.len())
+    {
         questions.extend(of_table(table));
     }
     let image = samples.iter().find_map(|sample| match &sample.content {
@@ -56,6 +59,15 @@ fn candidates(samples: &[Sample]) -> Vec<String> {
             );
         }
     }
+    if let Some(Content::Media(facts)) = samples.iter().map(|s| &s.content).find(|c| matches!(c, Content::Media(_))) {
+        questions.push("How long is it?".into());
+        if facts.streams.iter().any(|stream| stream.kind == "video") {
+            questions.extend(["Make a contact sheet", "Make a GIF of it", "First frame as PNG"].map(String::from));
+        }
+        if facts.streams.iter().any(|stream| stream.kind == "audio") {
+            questions.push("Extract the audio".into());
+        }
+    }
     if samples.iter().any(|sample| matches!(sample.content, Content::Text { .. })) && questions.is_empty() {
         questions.extend(
             [
@@ -71,6 +83,10 @@ fn candidates(samples: &[Sample]) -> Vec<String> {
         questions.push("Give me an overview".into());
     }
     questions
+}
+
+fn of(samples: &[Sample], source: &Source) -> Vec<Sample> {
+    samples.iter().filter(|sample| sample.name == source.file).cloned().collect()
 }
 
 fn of_table(table: &Table) -> Vec<String> {

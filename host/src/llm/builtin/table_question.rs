@@ -6,21 +6,38 @@
 
 mod figures;
 mod reading;
+mod refine;
 mod relations;
 mod upkeep;
 mod wording;
 
 use super::plan::{Filter, Task};
 use super::words::Token;
-use super::{filters, mentions};
+use super::{filters, mentions, unknown};
 use crate::engine::sample::Table;
 use reading::Reading;
+pub use refine::refine;
 
-/// Plans what to do with a table.
-pub fn task(tokens: &[Token], table: &Table) -> (Vec<Filter>, Task) {
+/// Marks the tokens that name a column or a value or belong to a condition.
+pub fn taken(tokens: &[Token], table: &Table) -> Vec<bool> {
+    let mentions = mentions::find(tokens, table);
+    let mut taken = filters::find(tokens, &mentions, table).used;
+    for mention in &mentions {
+        mention.span.clone().for_each(|at| taken[at] = true);
+    }
+    taken
+}
+
+/// Plans what to do with a table. `about` is the name of its file and sheet.
+pub fn task(tokens: &[Token], table: &Table, about: &str) -> (Vec<Filter>, Task) {
     let mentions = mentions::find(tokens, table);
     let conditions = filters::find(tokens, &mentions, table);
     let reading = Reading::new(tokens, table, &mentions, &conditions);
+    let names = unknown::names(tokens, &taken(tokens, table), about);
+    if !names.is_empty() && !reading.beyond() {
+        let near = unknown::near(&names, table);
+        return (Vec::new(), Task::Unknown { names, near });
+    }
     let task = reading.task();
     let mut filters = conditions.filters;
     if let Task::Missing | Task::Overview { understood: false } = task {
@@ -30,7 +47,8 @@ pub fn task(tokens: &[Token], table: &Table) -> (Vec<Filter>, Task) {
 }
 
 impl Reading<'_> {
-    fn task(&self) -> Task {
+    /// True for what no rule here can do.
+    fn beyond(&self) -> bool {
         const BEYOND: &[&str] = &[
             "predict",
             "prediction",
@@ -50,7 +68,11 @@ impl Reading<'_> {
             "sentiment",
             "why",
         ];
-        if self.has(BEYOND) {
+        self.has(BEYOND)
+    }
+
+    fn task(&self) -> Task {
+        if self.beyond() {
             return Task::Overview { understood: false };
         }
         let nothing = self.columns.is_empty() && !self.filtered;

@@ -1,5 +1,7 @@
 //! Questions with the plans they should give, over samples made from the real test files.
 
+mod recordings;
+
 use super::*;
 use crate::engine::sample::{Column, ColumnType, Content, Dialect, ImageFacts, Role, Sheet, Table};
 use crate::llm::builtin::plan::*;
@@ -84,6 +86,7 @@ fn column(name: &str, cells: &[&str]) -> Column {
         min: end(false),
         max: end(true),
         mean: numeric.then(|| numbers.iter().sum::<f64>() / numbers.len() as f64),
+        quartiles: None,
         top: if kind == ColumnType::Text || kind == ColumnType::Boolean { top } else { Vec::new() },
         histogram: Vec::new(),
         date_format: (kind == ColumnType::Date).then(|| "%Y-%m-%d".into()),

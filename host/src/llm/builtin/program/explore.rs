@@ -2,7 +2,7 @@
 
 use super::super::columns::{is_group, is_measure, is_numeric, is_time};
 use super::super::plan::Order;
-use super::super::python::{axis_label, human, in_fstring, py_list, py_str, unit_suffix};
+use super::super::python::{axis_label, human, in_fstring, listing, plain, py_list, py_str, unit_suffix};
 use super::{Script, View, chart};
 use crate::engine::sample::{ColumnType, Role};
 
@@ -66,6 +66,22 @@ fig.tight_layout()",
         script.line("    print(f'The dates go from {dates.min()} to {dates.max()}.')");
     }
     script.line("result");
+}
+
+/// Which columns there are, for a question that names others.
+pub fn unknown(script: &mut Script, names: &[String]) {
+    script.step("The columns that there are");
+    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    script.line(format!("print({})", py_str(&format!("There is no column for {}.", listing(&names)))));
+    script.lines(
+        "result = pd.DataFrame({
+    'type': df.dtypes.astype(str),
+    'different': [df[name].astype(str).nunique() for name in df.columns],
+    'example': [str(df[name].dropna().iloc[0])[:40] if df[name].notna().any() else '' for name in df.columns],
+})
+result.index.name = 'column'
+result",
+    );
 }
 
 /// Some rows, sorted or filtered.

@@ -11,6 +11,9 @@ pub fn render(script: &mut Script, plan: &ImagePlan) {
         ImageTask::Colors => colors(script, &plan.files[0]),
         ImageTask::Frames { step } => frames(script, &plan.files[0], *step),
         ImageTask::ContactSheet => sheet(script, &plan.files),
+        ImageTask::FrameAt { seconds } => frame_at(script, &plan.files[0], *seconds),
+        // These are for recordings; `media.rs` has them.
+        ImageTask::Sound { .. } | ImageTask::Join { .. } => facts(script, &plan.files),
         ImageTask::Edit { changes, format } => {
             edit(script, &plan.files[0], changes, *format);
         }
@@ -84,6 +87,21 @@ print(f'Read {len(frames)} frames of {source.width} x {source.height} pixels, {s
     );
 }
 
+fn frame_at(script: &mut Script, file: &str, seconds: f64) {
+    script.import("from itertools import accumulate");
+    read(script, file);
+    script.step("The last frame that begins before that time");
+    script.line(format!("seconds = {}", py_number(seconds)));
+    script.lines(
+        "starts = [0, *accumulate(durations)][:-1]
+number = max(at for at, start in enumerate(starts) if start <= 1000 * seconds)
+result = frames[number]
+result.save('frame.png')
+print(f'Frame {number + 1} of {len(frames)} is shown at {seconds} seconds: frame.png.')
+result",
+    );
+}
+
 fn frames(script: &mut Script, file: &str, step: usize) {
     script.import("from pathlib import Path");
     script.import("import zipfile");
@@ -148,21 +166,33 @@ sheet",
     );
 }
 
-fn edit(script: &mut Script, file: &str, changes: &[Change], format: Option<&'static str>) {
+/// Reads the frames and changes them.
+pub fn changed(script: &mut Script, file: &str, changes: &[Change]) {
     read(script, file);
     for change in changes {
         self::change(script, change);
     }
+}
+
+fn edit(script: &mut Script, file: &str, changes: &[Change], format: Option<&'static str>) {
+    changed(script, file, changes);
     let base = file.rsplit('/').next().unwrap_or("image");
     let (stem, ending) = base.rsplit_once('.').unwrap_or((base, "png"));
     let ending = ending.to_lowercase();
-    let kept = match ending.as_str() {
+    let moving = changes.iter().all(|change| *change != Change::FirstFrames(1));
+    let wanted = format.unwrap_or(match ending.as_str() {
         "gif" => "gif",
         "jpg" | "jpeg" => "jpg",
         "webp" => "webp",
         _ => "png",
+    });
+    // The image's Pillow writes neither JPEG nor WebP, so another format that loses nothing stands in.
+    let format = match wanted {
+        "jpg" => "png",
+        "webp" => "apng",
+        "gif" if !moving && format.is_none() => "png",
+        kept => kept,
     };
-    let format = format.unwrap_or(kept);
     let mut name = slug(stem, "-");
     for change in changes {
         name = format!("{name}-{}", suffix(change));
@@ -180,26 +210,32 @@ fn edit(script: &mut Script, file: &str, changes: &[Change], format: Option<&'st
             script.line("    loop=source.info.get('loop', 0), disposal=2, optimize=False,");
             script.line(")");
         }
-        "apng" | "webp" => {
-            let format = if format == "apng" { "PNG" } else { "WEBP" };
+        "apng" => {
             script.line("frames[0].save(");
-            script.line(format!("    output, format='{format}', save_all=True, append_images=frames[1:],"));
+            script.line("    output, format='PNG', save_all=True, append_images=frames[1:],");
             script.line("    duration=durations, loop=source.info.get('loop', 0),");
             script.line(")");
         }
-        "jpg" => {
-            script.line("# JPEG has no transparency: a white ground, and the first frame only");
-            script.line("ground = Image.new('RGBA', frames[0].size, 'white')");
-            script.line("Image.alpha_composite(ground, frames[0]).convert('RGB').save(output, quality=92)");
-        }
         _ => script.line("frames[0].save(output)"),
+    }
+    if wanted != format && (wanted == "jpg" || wanted == "webp") {
+        let name = if wanted == "jpg" { "JPEG" } else { "WebP" };
+        script.line(format!("print('{name} cannot be written by this Python, so it is a PNG, which loses nothing.')"));
     }
     script.lines(
         "result = Image.open(output)
 print(f\"{output}: {result.width} x {result.height} pixels, {getattr(result, 'n_frames', 1)} frames.\")",
     );
     if changes.iter().any(|change| {
-        matches!(change, Change::Speed(_) | Change::Boomerang | Change::FirstFrames(_) | Change::EveryFrame(_))
+        matches!(
+            change,
+            Change::Speed(_)
+                | Change::Boomerang
+                | Change::FirstFrames(_)
+                | Change::EveryFrame(_)
+                | Change::Trim { .. }
+                | Change::CutEnd(_)
+        )
     }) {
         script.line("print(f'It now lasts {sum(durations) / 1000:.2f} seconds.')");
     }
@@ -211,7 +247,8 @@ fn extension(format: &str) -> &str {
     if format == "apng" { "png" } else { format }
 }
 
-fn suffix(change: &Change) -> String {
+/// What a change adds to the name of a file.
+pub fn suffix(change: &Change) -> String {
     match change {
         Change::Resize { width: Some(w), height: Some(h) } => format!("{w}x{h}"),
         Change::Resize { width: Some(w), .. } => format!("{w}px"),
@@ -234,6 +271,9 @@ fn suffix(change: &Change) -> String {
         Change::Boomerang => "boomerang".into(),
         Change::FirstFrames(count) => format!("first-{count}"),
         Change::EveryFrame(step) => format!("every-{step}"),
+        Change::Trim { .. } | Change::CutEnd(_) => "trimmed".into(),
+        Change::Rate(rate) => format!("{rate:.0}-fps"),
+        Change::Mute => "silent".into(),
     }
 }
 
@@ -329,7 +369,31 @@ fn change(script: &mut Script, change: &Change) {
             ));
             script.line(format!("frames = frames[::{step}]"));
         }
+        Change::Trim { start, end } => {
+            script.step("Only the frames that begin within these times");
+            let from = py_number(start.unwrap_or(0.0) * 1000.0);
+            let until = end.map_or("float('inf')".into(), |end| py_number(end * 1000.0));
+            kept_in_time(script, &from, &until);
+        }
+        Change::CutEnd(seconds) => {
+            script.step("Without the frames at the end");
+            kept_in_time(script, "0", &format!("sum(durations) - {}", py_number(seconds * 1000.0)));
+        }
+        Change::Rate(rate) => {
+            script.step("The same pictures at another rate");
+            script.line(format!("durations = [max(20, round(1000 / {}))] * len(frames)", py_number(*rate)));
+        }
+        // An animation has no sound.
+        Change::Mute => {}
     }
+}
+
+fn kept_in_time(script: &mut Script, from: &str, until: &str) {
+    script.import("from itertools import accumulate");
+    script.line("starts = [0, *accumulate(durations)]");
+    script.line(format!("start, end = {from}, {until}"));
+    script.line("kept = [at for at in range(len(frames)) if start <= starts[at] < end] or [0]");
+    script.line("frames, durations = [frames[at] for at in kept], [durations[at] for at in kept]");
 }
 
 fn flip(script: &mut Script, comment: &str, method: &str) {

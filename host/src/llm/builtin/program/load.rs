@@ -1,6 +1,6 @@
 //! First lines of a program: reads the table with its dialect, converts dates, keeps the rows that are wanted.
 
-use super::super::columns::is_time;
+use super::super::columns::{is_time, opened};
 use super::super::describe::filter_words;
 use super::super::numerals::{Numerals, numerals};
 use super::super::plan::{Filter, Source, Task};
@@ -45,7 +45,11 @@ fn read(script: &mut Script, variable: &str, source: &Source, samples: &[Sample]
     if let Some(sheet) = &source.sheet {
         return script.line(format!("{variable} = pd.read_excel({name}, sheet_name={})", py_str(sheet)));
     }
-    let table = sample.and_then(|sample| match &sample.content {
+    let compression = sample.and_then(|sample| match &sample.content {
+        Content::Archive(archive) => Some(if archive.format == "zip" { "zip" } else { "gzip" }),
+        _ => None,
+    });
+    let table = sample.map(opened).and_then(|sample| match &sample.content {
         Content::Table(table) => Some((sample, table)),
         _ => None,
     });
@@ -58,7 +62,11 @@ fn read(script: &mut Script, variable: &str, source: &Source, samples: &[Sample]
             .any(|mark| sample.media_type.contains(mark))
             || lower.ends_with(".jsonl")
             || lower.ends_with(".ndjson");
-        let nested = table.columns.iter().any(|column| column.name.contains('.'));
+        let nested = table.columns.iter().any(|column| column.name.contains('.')) && compression.is_none();
+        let name = match compression {
+            Some(compression) => format!("{name}, compression='{compression}'"),
+            None => name,
+        };
         return match (lines, nested) {
             (true, false) => script.line(format!("{variable} = pd.read_json({name}, lines=True)")),
             (false, false) => script.line(format!("{variable} = pd.read_json({name})")),
@@ -67,11 +75,15 @@ fn read(script: &mut Script, variable: &str, source: &Source, samples: &[Sample]
                 let records =
                     if lines { "[json.loads(line) for line in file if line.strip()]" } else { "json.load(file)" };
                 script.line(format!("with open({name}, encoding='utf-8') as file:"));
-                script.line(format!("    {variable} = pd.json_normalize({records})"));
+                script.line(format!("    {variable} = pd.json_normalize({records}, max_level=1)"));
             }
         };
     }
-    script.line(format!("{variable} = pd.read_csv({})", csv_arguments(&name, table, sample)));
+    let mut arguments = csv_arguments(&name, table, sample);
+    if let Some(compression) = compression {
+        arguments += &format!(", compression='{compression}'");
+    }
+    script.line(format!("{variable} = pd.read_csv({arguments})"));
     if sample.notes.iter().any(|note| note.contains("takes the first value as the index")) {
         script.line(format!("{variable} = {variable}.reset_index(names={})", py_str(&table.columns[0].name)));
     }
@@ -120,7 +132,7 @@ fn missing_mark(note: &str) -> Option<&str> {
 
 /// Numbers that are written as text become numbers.
 fn numbers(script: &mut Script, view: &View, samples: &[Sample]) {
-    let Some(sample) = samples.iter().find(|sample| sample.name == view.plan.source.file) else { return };
+    let Some(sample) = samples.iter().find(|sample| sample.name == view.plan.source.file).map(opened) else { return };
     let comma = view.table.dialect.as_ref().is_some_and(|dialect| dialect.decimal == ",");
     for column in view.table.columns.iter().take(300) {
         let name = py_str(&column.name);
@@ -139,7 +151,8 @@ fn numbers(script: &mut Script, view: &View, samples: &[Sample]) {
 
 /// Converts the time columns that the plan works with.
 fn dates(script: &mut Script, view: &View, samples: &[Sample]) {
-    let notes = samples.iter().find(|sample| sample.name == view.plan.source.file).map_or(&[][..], |s| &s.notes[..]);
+    let notes =
+        samples.iter().find(|sample| sample.name == view.plan.source.file).map_or(&[][..], |s| &opened(s).notes[..]);
     let wanted = |column: &&Column| {
         let name = &column.name;
         let in_task = match &view.plan.task {

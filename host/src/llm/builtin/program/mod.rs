@@ -4,7 +4,9 @@ mod aggregate;
 mod chart;
 mod explore;
 mod image;
+mod known;
 mod load;
+mod media;
 mod relation;
 mod text;
 mod tidy;
@@ -23,6 +25,9 @@ pub fn render(plan: &Plan, samples: &[Sample]) -> String {
             None => text::files(&mut script),
         },
         Plan::Image(plan) => image::render(&mut script, plan),
+        Plan::Media(plan) => media::render(&mut script, plan),
+        Plan::Archive { file, format } => known::archive(&mut script, file, format),
+        Plan::Known { file, what, lacks } => known::known(&mut script, file, what, lacks, samples),
         Plan::Text(plan) => text::render(&mut script, plan),
         Plan::Json { file, .. } => text::json(&mut script, file),
         Plan::Files => text::files(&mut script),
@@ -46,6 +51,7 @@ fn render_table(script: &mut Script, plan: &TablePlan, table: &Table, samples: &
     load::load(script, &view, samples);
     match &plan.task {
         Task::Overview { .. } => explore::overview(script, &view),
+        Task::Unknown { names, .. } => explore::unknown(script, names),
         Task::Aggregate { .. } => aggregate::render(script, &view),
         Task::Trend { .. } => trend::render(script, &view),
         Task::Distribution { column, by, chart } => {
@@ -129,11 +135,9 @@ impl Script {
     fn finish(self) -> String {
         let mut text = String::new();
         // The standard library first, as usual.
-        let (own, others): (Vec<&str>, Vec<&str>) = self
-            .imports
-            .iter()
-            .copied()
-            .partition(|line| !["pandas", "matplotlib", "PIL", "numpy"].iter().any(|name| line.contains(name)));
+        let (own, others): (Vec<&str>, Vec<&str>) = self.imports.iter().copied().partition(|line| {
+            !["pandas", "matplotlib", "PIL", "numpy", "glovebox"].iter().any(|name| line.contains(name))
+        });
         for (at, block) in [own, others].iter().filter(|block| !block.is_empty()).enumerate() {
             if at > 0 {
                 text.push('\n');

@@ -1,14 +1,14 @@
 //! Against scripted servers on the loopback: what real ones do on bad days.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::engine::TokenUsage;
-use crate::llm::{Message, PlanContext, Purpose};
+use crate::llm::{Message, MessageRole, PlanContext, Purpose};
 
 const KEY: &str = "sk-very-secret-0123456789";
 
@@ -115,7 +115,7 @@ fn whole(text: &str) -> String {
     json!({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}).to_string()
 }
 
-fn model(url: &str) -> OpenAi {
+fn model(url: &str) -> Remote {
     let patience = Patience {
         connect: Duration::from_secs(2),
         idle: Duration::from_secs(2),
@@ -123,11 +123,17 @@ fn model(url: &str) -> OpenAi {
         retries: 3,
         pause: Duration::from_millis(2),
     };
-    OpenAi::new(OpenAiConfig { model: "m".into(), base_url: url.into(), key: Some(Secret::new(KEY.into())), patience })
+    speaking(Protocol::Chat, url, patience)
+}
+
+fn speaking(protocol: Protocol, url: &str, patience: Patience) -> Remote {
+    let key = Some(Secret::new(KEY.into()));
+    let setting = "OPENAI_BASE_URL".into();
+    Remote::new(RemoteConfig { base_url: url.into(), key, setting, patience, ..RemoteConfig::new(protocol, "m") })
         .unwrap()
 }
 
-async fn complete(model: &OpenAi) -> (Result<Reply, LlmError>, String) {
+async fn complete(model: &Remote) -> (Result<Reply, LlmError>, String) {
     let messages = vec![Message { role: MessageRole::System, content: "rules".into() }];
     let request = Completion { purpose: Purpose::Generate, messages, context: PlanContext::default() };
     let mut heard = String::new();
@@ -156,7 +162,7 @@ async fn a_stream_is_read_wherever_it_is_cut() {
         let (reply, heard, requests) = play(vec![script]).await;
         let reply = reply.unwrap();
         assert_eq!((reply.text.as_str(), heard.as_str()), ("Größe 🦆 4.2", "Größe 🦆 4.2"), "{step} bytes at once");
-        assert_eq!(reply.usage, TokenUsage { input_tokens: 12, output_tokens: 3, calls: 1 });
+        assert_eq!(reply.usage, TokenUsage { input_tokens: 12, output_tokens: 3, calls: 1, ..TokenUsage::default() });
         assert!(
             requests[0].starts_with("POST /v1/chat/completions ") && requests[0].contains(&format!("Bearer {KEY}"))
         );
@@ -267,7 +273,7 @@ async fn a_stream_that_breaks_is_retried_only_before_its_first_word() {
 async fn what_is_no_completion_is_called_nonsense() {
     for (content_type, body, expected) in [
         ("application/json", "{\"choices\": [", "broken JSON"),
-        ("application/json", "[1, 2]", "no `choices`"),
+        ("application/json", "[1, 2]", "holds no reply"),
         ("application/json", "{\"choices\":[{\"message\":{\"content\":\"\"}}]}", "is empty"),
         ("text/html; charset=utf-8", "<html>Welcome</html>", "a web page"),
         ("text/event-stream", "data: {{{\n\n", "broken JSON in its stream"),
@@ -343,11 +349,13 @@ async fn an_unreachable_server_is_named_without_its_secrets() {
 #[test]
 fn a_base_url_or_key_that_cannot_work_is_refused() {
     for url in ["", "localhost:11434/v1", "ftp://x/v1", "http://", "data:text/plain,x"] {
-        let config = OpenAiConfig { base_url: url.into(), ..OpenAiConfig::new("m") };
-        assert!(matches!(OpenAi::new(config), Err(LlmError::Misconfigured { .. })), "{url}");
+        let config = RemoteConfig { base_url: url.into(), ..RemoteConfig::new(Protocol::Chat, "m") };
+        assert!(matches!(Remote::new(config), Err(LlmError::Misconfigured { .. })), "{url}");
     }
-    let config = OpenAiConfig { key: Some(Secret::new("sk-1\r\nx: y".into())), ..OpenAiConfig::new("m") };
-    let error = OpenAi::new(config).unwrap_err().to_string();
+    let key = Some(Secret::new("sk-1\r\nx: y".into()));
+    let key_source = "OPENAI_API_KEY".into();
+    let config = RemoteConfig { key, key_source, ..RemoteConfig::new(Protocol::Chat, "m") };
+    let error = Remote::new(config).unwrap_err().to_string();
     assert!(error.starts_with("OPENAI_API_KEY: ") && !error.contains("sk-1"), "{error}");
 }
 
@@ -361,4 +369,117 @@ fn the_path_is_completed_once_and_a_query_is_kept() {
     ] {
         assert_eq!(model(base).url.as_str(), full);
     }
+}
+
+/// The events of a stream, as the two newer protocols name them.
+fn events(values: &[Value]) -> String {
+    let event = |value: &Value| format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap_or(""));
+    format!("{STREAM_HEAD}{}", values.iter().map(event).collect::<String>())
+}
+
+fn quick() -> Patience {
+    Patience { retries: 1, pause: Duration::from_millis(1), ..Patience::default() }
+}
+
+#[tokio::test]
+async fn a_response_is_read_as_a_stream_and_as_a_document() {
+    let usage = json!({"input_tokens": 12, "output_tokens": 3});
+    let stream = events(&[
+        json!({"type": "response.created", "response": {"status": "in_progress", "error": null}}),
+        json!({"type": "response.reasoning_summary_text.delta", "delta": "hidden"}),
+        json!({"type": "response.output_text.delta", "delta": "Größe "}),
+        json!({"type": "response.output_text.delta", "delta": "4"}),
+        json!({"type": "response.completed", "response": {"usage": usage, "error": null}}),
+    ]);
+    let document = json!({"object": "response", "error": null, "usage": usage, "output": [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "content": [{"type": "output_text", "text": "Größe 4"}]},
+    ]});
+    for answer in [stream, http("200 OK", "application/json", "", &document.to_string())] {
+        let server = Server::start(vec![send(answer)]).await;
+        let model = speaking(Protocol::Responses, &server.url, quick());
+        let (reply, shown) = complete(&model).await;
+        let reply = reply.unwrap();
+        assert_eq!((reply.text.as_str(), shown.as_str()), ("Größe 4", "Größe 4"));
+        assert_eq!((reply.usage.input_tokens, reply.usage.output_tokens, reply.usage.calls), (12, 3, 1));
+        let request = &server.requests()[0];
+        assert!(request.starts_with("POST /v1/responses HTTP/1.1"), "{request}");
+        assert!(request.to_lowercase().contains(&format!("authorization: bearer {KEY}")), "{request}");
+        assert!(request.contains(r#""store":false"#), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_read_as_a_stream_and_as_a_document() {
+    let stream = events(&[
+        json!({"type": "message_start", "message": {"usage": {"input_tokens": 12, "output_tokens": 1}}}),
+        json!({"type": "ping"}),
+        json!({"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "hidden"}}),
+        json!({"type": "content_block_start", "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Größe "}}),
+        json!({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "4"}}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}),
+        json!({"type": "message_stop"}),
+    ]);
+    let document = json!({"type": "message", "usage": {"input_tokens": 12, "output_tokens": 3}, "stop_reason": "end_turn",
+        "content": [{"type": "thinking", "thinking": "hidden"}, {"type": "text", "text": "Größe 4"}]});
+    for answer in [stream, http("200 OK", "application/json", "", &document.to_string())] {
+        let server = Server::start(vec![send(answer)]).await;
+        let model = speaking(Protocol::Messages, server.url.trim_end_matches("/v1"), quick());
+        let (reply, shown) = complete(&model).await;
+        let reply = reply.unwrap();
+        assert_eq!((reply.text.as_str(), shown.as_str()), ("Größe 4", "Größe 4"));
+        assert_eq!((reply.usage.input_tokens, reply.usage.output_tokens), (12, 3));
+        let request = &server.requests()[0];
+        assert!(request.starts_with("POST /v1/messages HTTP/1.1"), "{request}");
+        let lower = request.to_lowercase();
+        assert!(lower.contains(&format!("x-api-key: {KEY}")) && lower.contains("anthropic-version: "), "{request}");
+        assert!(request.contains(r#""system":"rules""#) && request.contains(r#""max_tokens":8192"#), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_call_becomes_text_that_holds_its_arguments() {
+    let chat = json!({"choices": [{"finish_reason": "tool_calls", "message": {"content": null, "tool_calls": [
+        {"function": {"name": "python", "arguments": "{\"code\": \"print(1)\"}"}}]}}]});
+    let message = json!({"type": "message", "content": [
+        {"type": "tool_use", "name": "python", "input": {"code": "print(1)"}}]});
+    let response =
+        json!({"output": [{"type": "function_call", "name": "python", "arguments": "{\"code\": \"print(1)\"}"}]});
+    for (protocol, document) in [(Protocol::Chat, chat), (Protocol::Messages, message), (Protocol::Responses, response)]
+    {
+        let server = Server::start(vec![send(http("200 OK", "application/json", "", &document.to_string()))]).await;
+        let (reply, _) = complete(&speaking(protocol, &server.url, quick())).await;
+        let text = reply.unwrap().text;
+        let found = crate::engine::extract::extract(&text).program;
+        assert_eq!(found.as_deref().map(str::trim), Some("print(1)"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_overloaded_server_is_asked_again_and_then_left_alone() {
+    let overloaded =
+        events(&[json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})]);
+    let server = Server::start(vec![send(overloaded)]).await;
+    let model = speaking(Protocol::Messages, &server.url, quick());
+    for _ in 0..5 {
+        let error = complete(&model).await.0.unwrap_err();
+        assert_eq!(error.to_string(), "model m: the server answered 529: Overloaded");
+    }
+    assert_eq!(server.requests().len(), 10);
+    let error = complete(&model).await.0.unwrap_err();
+    assert!(matches!(error, LlmError::Resting { .. }), "{error}");
+    assert_eq!(server.requests().len(), 10, "it was asked although it rests");
+}
+
+#[tokio::test]
+async fn tokens_cost_what_the_configuration_says() {
+    let server = Server::start(vec![send(format!("{STREAM_HEAD}{}", stream()))]).await;
+    let config = RemoteConfig {
+        base_url: server.url.clone(),
+        price: Some((0.25, 2.0)),
+        ..RemoteConfig::new(Protocol::Chat, "m")
+    };
+    let (reply, _) = complete(&Remote::new(config).unwrap()).await;
+    assert_eq!(reply.unwrap().usage.cost_micro_usd, 9);
 }

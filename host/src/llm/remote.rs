@@ -1,23 +1,29 @@
-//! OpenAI-compatible chat completions at any base URL: OpenAI, Azure, vLLM, Ollama, llama.cpp.
+//! Remote models over HTTP, at any base URL: OpenAI's chat completions (OpenAI, Azure, vLLM, Ollama, llama.cpp …),
+//! OpenAI's responses, Anthropic's messages. One transport for all; what they say differs in `protocol` and `reading`.
 //!
 //! The server is not trusted: its replies are bounded in size and time, its words are cleaned before
 //! they are shown, it cannot send us to another host, and the key goes nowhere but into its header.
 
+mod protocol;
 mod reading;
 
 use std::error::Error as _;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+use super::breaker::Breaker;
+use super::secret::Secret;
 use super::sse;
-use super::{Completion, Llm, LlmError, MessageRole, Reply};
+use super::{Completion, Llm, LlmError, Reply};
+use crate::engine::TokenUsage;
+pub use protocol::Protocol;
 use reading::{Reading, message_of};
 
 /// Bytes of a reply's text.
@@ -29,24 +35,6 @@ const MAX_DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
 const MAX_ERROR_BYTES: usize = 16 * 1024;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 const MAX_REDIRECTS: usize = 3;
-
-/// A key that never shows itself.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a key.
-    #[must_use]
-    pub fn new(key: String) -> Secret {
-        Secret(key)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
 
 /// How long to wait, and how often to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,35 +64,69 @@ impl Default for Patience {
 }
 
 /// A server and one of its models.
-#[derive(Clone, Debug)]
-pub struct OpenAiConfig {
-    /// Name of the model, for the server and for users.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteConfig {
+    /// What the model is called here.
+    pub name: String,
+    /// What the server calls it.
     pub model: String,
-    /// Up to `/v1`. Default `https://api.openai.com/v1`.
+    /// What the server speaks.
+    pub protocol: Protocol,
+    /// Up to the version, such as `https://api.openai.com/v1`.
     pub base_url: String,
-    /// Sent as bearer token; local servers need none.
+    /// Local servers need none.
     pub key: Option<Secret>,
+    /// Where the key is from, for people: the name of a variable or a file.
+    pub key_source: String,
+    /// Where the base URL is set, for error messages, such as `OPENAI_BASE_URL`.
+    pub setting: String,
+    /// The header that carries the key, if it is another than usual; the key then stands there alone.
+    pub key_header: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// How freely it writes; the server's default if absent.
+    pub temperature: Option<f64>,
+    /// Tokens of a reply; the server's limit if absent.
+    pub max_output_tokens: Option<u64>,
+    /// How much it thinks, such as `low`; the server's default if absent.
+    pub reasoning_effort: Option<String>,
+    /// US dollars for a million tokens, sent and received.
+    pub price: Option<(f64, f64)>,
     /// How long to wait, and how often to try.
     pub patience: Patience,
 }
 
-impl OpenAiConfig {
-    /// A model of OpenAI itself, without a key.
+impl RemoteConfig {
+    /// A model of the protocol's own server, without a key.
     #[must_use]
-    pub fn new(model: &str) -> OpenAiConfig {
-        let base_url = "https://api.openai.com/v1".to_owned();
-        OpenAiConfig { model: model.to_owned(), base_url, key: None, patience: Patience::default() }
+    pub fn new(protocol: Protocol, model: &str) -> RemoteConfig {
+        RemoteConfig {
+            name: model.to_owned(),
+            model: model.to_owned(),
+            protocol,
+            base_url: protocol.base_url().to_owned(),
+            key: None,
+            key_source: String::new(),
+            setting: "base_url".to_owned(),
+            key_header: None,
+            headers: Vec::new(),
+            temperature: None,
+            max_output_tokens: None,
+            reasoning_effort: None,
+            price: None,
+            patience: Patience::default(),
+        }
     }
 }
 
-/// A model behind OpenAI's chat completions.
-pub struct OpenAi {
-    model: String,
+/// A model behind a server.
+pub struct Remote {
+    config: RemoteConfig,
     url: Url,
     shown_url: String,
-    key: Option<Secret>,
-    patience: Patience,
+    headers: HeaderMap,
     client: Client,
+    breaker: Breaker,
 }
 
 /// Gets the pieces of a reply as they arrive.
@@ -124,34 +146,27 @@ enum Failure {
     Simplify { error: LlmError, style: Style },
 }
 
-impl OpenAi {
+impl Remote {
     /// Sets a model up. Opens no connection.
     ///
     /// # Errors
     ///
-    /// [`LlmError::Misconfigured`] if the base URL or the key can't be used.
-    pub fn new(config: OpenAiConfig) -> Result<OpenAi, LlmError> {
-        let bad_url =
-            |reason: &str| LlmError::Misconfigured { setting: "OPENAI_BASE_URL".into(), reason: reason.into() };
+    /// [`LlmError::Misconfigured`] if the base URL, the key or a header can't be used.
+    pub fn new(config: RemoteConfig) -> Result<Remote, LlmError> {
+        let bad_url = |reason: &str| LlmError::Misconfigured { setting: config.setting.clone(), reason: reason.into() };
         let mut url = Url::parse(&config.base_url).map_err(|error| bad_url(&format!("is no URL ({error})")))?;
         if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
             return Err(bad_url(
                 "must start with http:// or https:// and name a host, such as http://127.0.0.1:11434/v1",
             ));
         }
-        if config.key.as_ref().is_some_and(|key| key.0.chars().any(|c| !c.is_ascii_graphic())) {
-            let reason = "has characters that no key has; copy it again".into();
-            return Err(LlmError::Misconfigured { setting: "OPENAI_API_KEY".into(), reason });
-        }
+        let headers = headers(&config)?;
         let shown_url = shown(&url);
         url.set_fragment(None);
-        if !url.path().trim_end_matches('/').ends_with("/chat/completions") {
-            let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
-            url.set_path(&path);
-        }
+        config.protocol.locate(&mut url);
         let local = url.host_str().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host));
         if url.scheme() == "http" && config.key.is_some() && !local {
-            tracing::warn!(url = shown_url, "OPENAI_API_KEY is sent without encryption; use https");
+            tracing::warn!(url = shown_url, key = config.key_source, "the key is sent without encryption; use https");
         }
         let mut client = Client::builder()
             .user_agent(concat!("glovebox/", env!("CARGO_PKG_VERSION")))
@@ -163,31 +178,32 @@ impl OpenAi {
             client = client.tls_certs_only([]);
         }
         let client = client.build().map_err(|error| LlmError::Unreachable {
-            model: config.model.clone(),
+            model: config.name.clone(),
             url: shown_url.clone(),
+            setting: config.setting.clone(),
             reason: chain(error),
         })?;
-        Ok(OpenAi { model: config.model, url, shown_url, key: config.key, patience: config.patience, client })
+        Ok(Remote { config, url, shown_url, headers, client, breaker: Breaker::default() })
     }
 
-    fn body(&self, request: &Completion, style: Style) -> Value {
-        let messages: Vec<Value> = request
-            .messages
-            .iter()
-            .map(|message| {
-                let role = match message.role {
-                    MessageRole::System => "system",
-                    MessageRole::User => "user",
-                    MessageRole::Assistant => "assistant",
-                };
-                json!({ "role": role, "content": message.content })
-            })
-            .collect();
-        let mut body = json!({ "model": self.model, "messages": messages, "stream": style.stream });
-        if style.stream && style.usage {
-            body["stream_options"] = json!({ "include_usage": true });
-        }
-        body
+    /// What it was set up with.
+    #[must_use]
+    pub fn config(&self) -> &RemoteConfig {
+        &self.config
+    }
+
+    /// The server's URL without what may be secret in it.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.shown_url
+    }
+
+    /// What the tokens cost by the configured prices.
+    fn priced(&self, usage: TokenUsage) -> TokenUsage {
+        // A dollar for a million tokens is a millionth of a dollar for one.
+        let cost =
+            |(input, output): (f64, f64)| usage.input_tokens as f64 * input + usage.output_tokens as f64 * output;
+        TokenUsage { cost_micro_usd: self.config.price.map_or(0.0, cost).round() as u64, ..usage }
     }
 
     /// Tries until there is a reply, or no hope of one.
@@ -199,14 +215,14 @@ impl OpenAi {
                 Ok(reply) => return Ok(reply),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Simplify { error, style: simpler }) => {
-                    tracing::debug!(model = self.model, %error, "asking again with a simpler request");
+                    tracing::debug!(model = self.config.name, %error, "asking again with a simpler request");
                     style = simpler;
                 }
-                Err(Failure::Retry { error, .. }) if retries >= self.patience.retries => return Err(error),
+                Err(Failure::Retry { error, .. }) if retries >= self.patience().retries => return Err(error),
                 Err(Failure::Retry { error, after }) => {
-                    let pause = after.unwrap_or_else(|| backoff(self.patience.pause, retries)).min(MAX_RETRY_AFTER);
+                    let pause = after.unwrap_or_else(|| backoff(self.patience().pause, retries)).min(MAX_RETRY_AFTER);
                     retries += 1;
-                    tracing::warn!(model = self.model, %error, retries, pause_ms = pause.as_millis(), "asking again");
+                    tracing::warn!(model = self.config.name, %error, retries, pause_ms = pause.as_millis(), "asking again");
                     sleep(pause).await;
                 }
             }
@@ -214,12 +230,10 @@ impl OpenAi {
     }
 
     async fn once(&self, request: &Completion, style: Style, on_text: &mut OnText<'_>) -> Result<Reply, Failure> {
-        let mut call = self.client.post(self.url.clone()).json(&self.body(request, style));
-        if let Some(key) = &self.key {
-            call = call.bearer_auth(&key.0);
-        }
-        let response = timeout(self.patience.idle, call.send()).await;
-        let response = response.map_err(|_| Failure::Final(self.too_slow(self.patience.idle)))?;
+        let body = self.config.protocol.body(&self.config, request, style);
+        let call = self.client.post(self.url.clone()).headers(self.headers.clone()).json(&body);
+        let response = timeout(self.patience().idle, call.send()).await;
+        let response = response.map_err(|_| Failure::Final(self.too_slow(self.patience().idle)))?;
         let response = response.map_err(|error| self.broken(error, true))?;
         if !response.status().is_success() {
             return Err(self.refused(response, style).await);
@@ -228,7 +242,9 @@ impl OpenAi {
         match content_type.as_str() {
             "application/json" => self.read_document(response, on_text).await,
             "text/html" => {
-                Err(Failure::Final(self.nonsense("it is a web page, not a chat completion; check OPENAI_BASE_URL")))
+                let what =
+                    format!("it is a web page, not a {}; check {}", self.config.protocol.noun(), self.config.setting);
+                Err(Failure::Final(self.nonsense(&what)))
             }
             _ => self.read_stream(response, on_text).await,
         }
@@ -237,7 +253,7 @@ impl OpenAi {
     async fn read_document(&self, response: Response, on_text: &mut OnText<'_>) -> Result<Reply, Failure> {
         let bytes = self.read_all(response, MAX_DOCUMENT_BYTES).await?;
         let value: Value =
-            serde_json::from_slice(&bytes).map_err(|error| self.no_completion(&format!("broken JSON ({error})")))?;
+            serde_json::from_slice(&bytes).map_err(|error| self.no_reply(&format!("broken JSON ({error})")))?;
         let mut reading = Reading::default();
         reading.take(self, &value, on_text)?;
         reading.into_reply(self)
@@ -249,8 +265,8 @@ impl OpenAi {
         let mut reading = Reading::default();
         let mut wire = 0;
         loop {
-            let chunk = timeout(self.patience.idle, stream.next()).await;
-            let chunk = chunk.map_err(|_| Failure::Final(self.too_slow(self.patience.idle)))?;
+            let chunk = timeout(self.patience().idle, stream.next()).await;
+            let chunk = chunk.map_err(|_| Failure::Final(self.too_slow(self.patience().idle)))?;
             let events = match chunk {
                 Some(Ok(bytes)) => {
                     wire += bytes.len();
@@ -280,11 +296,12 @@ impl OpenAi {
             return reading.into_reply(self);
         }
         if reading.events == 0 {
-            return Err(self.no_completion("it holds no event of a chat completion"));
+            return Err(self.no_reply(&format!("it holds no event of a {}", self.config.protocol.noun())));
         }
         let error = LlmError::Unreachable {
-            model: self.model.clone(),
+            model: self.config.name.clone(),
             url: self.shown_url.clone(),
+            setting: self.config.setting.clone(),
             reason: "the reply ended in its middle".into(),
         };
         Err(if reading.text.is_empty() { Failure::Retry { error, after: None } } else { Failure::Final(error) })
@@ -294,8 +311,8 @@ impl OpenAi {
         let mut stream = response.bytes_stream();
         let mut all = Vec::new();
         loop {
-            let chunk = timeout(self.patience.idle, stream.next()).await;
-            match chunk.map_err(|_| Failure::Final(self.too_slow(self.patience.idle)))? {
+            let chunk = timeout(self.patience().idle, stream.next()).await;
+            match chunk.map_err(|_| Failure::Final(self.too_slow(self.patience().idle)))? {
                 Some(Ok(bytes)) if all.len() + bytes.len() <= max => all.extend_from_slice(&bytes),
                 Some(Ok(_)) => return Err(Failure::Final(self.too_long())),
                 Some(Err(error)) => return Err(self.broken(error, true)),
@@ -310,7 +327,7 @@ impl OpenAi {
         let after = retry_after(response.headers());
         let message = match self.error_text(response).await {
             _ if status.is_redirection() => {
-                "it redirects to another host; set OPENAI_BASE_URL to where it leads".to_owned()
+                format!("it redirects to another host; set {} to where it leads", self.config.setting)
             }
             text if text.is_empty() => status.canonical_reason().unwrap_or("no message").to_owned(),
             text => text,
@@ -320,7 +337,7 @@ impl OpenAi {
             (style.stream && style.usage && names("stream_options"), style.stream && names("stream"));
         // Spent credit comes as 429 too, and no pause brings it back.
         let spent = message.contains("insufficient_quota") || message.contains("exceeded your current quota");
-        let error = LlmError::Refused { model: self.model.clone(), status: status.as_u16(), message };
+        let error = LlmError::Refused { model: self.config.name.clone(), status: status.as_u16(), message };
         if no_usage {
             Failure::Simplify { error, style: Style { usage: false, ..style } }
         } else if no_stream {
@@ -337,7 +354,7 @@ impl OpenAi {
         let html = media_type(response.headers()) == "text/html";
         let mut stream = response.bytes_stream();
         let mut body = Vec::new();
-        while let Ok(Some(Ok(bytes))) = timeout(self.patience.idle, stream.next()).await {
+        while let Ok(Some(Ok(bytes))) = timeout(self.patience().idle, stream.next()).await {
             body.extend_from_slice(&bytes);
             if body.len() > MAX_ERROR_BYTES {
                 break;
@@ -352,8 +369,8 @@ impl OpenAi {
 
     /// Foreign words, fit to be shown: one line, no control characters, no key, at most 300 characters.
     fn clean(&self, text: &str) -> String {
-        let text = match &self.key {
-            Some(key) if !key.0.is_empty() => text.replace(&key.0, "[redacted]"),
+        let text = match &self.config.key {
+            Some(key) if !key.expose().is_empty() => text.replace(key.expose(), "[redacted]"),
             _ => text.to_owned(),
         };
         let words: Vec<&str> =
@@ -364,7 +381,7 @@ impl OpenAi {
     fn broken(&self, error: reqwest::Error, may_retry: bool) -> Failure {
         if error.is_timeout() && error.is_connect() {
             return Failure::Final(
-                self.unreachable(format!("no connection within {} s", self.patience.connect.as_secs())),
+                self.unreachable(format!("no connection within {} s", self.patience().connect.as_secs())),
             );
         }
         // Nobody listens, or the address is wrong: that seldom mends itself within seconds.
@@ -374,23 +391,33 @@ impl OpenAi {
     }
 
     fn unreachable(&self, reason: String) -> LlmError {
-        LlmError::Unreachable { model: self.model.clone(), url: self.shown_url.clone(), reason: self.clean(&reason) }
+        LlmError::Unreachable {
+            model: self.config.name.clone(),
+            url: self.shown_url.clone(),
+            setting: self.config.setting.clone(),
+            reason: self.clean(&reason),
+        }
     }
 
     fn too_slow(&self, limit: Duration) -> LlmError {
-        LlmError::TooSlow { model: self.model.clone(), seconds: limit.as_secs() }
+        LlmError::TooSlow { model: self.config.name.clone(), seconds: limit.as_secs() }
     }
 
     fn too_long(&self) -> LlmError {
         self.nonsense(&format!("it is longer than {} KiB", MAX_REPLY_BYTES / 1024))
     }
 
-    fn no_completion(&self, what: &str) -> Failure {
-        Failure::Final(self.nonsense(&format!("{what}; check that OPENAI_BASE_URL names a server of chat completions")))
+    fn no_reply(&self, what: &str) -> Failure {
+        let (setting, noun) = (&self.config.setting, self.config.protocol.noun());
+        Failure::Final(self.nonsense(&format!("{what}; check that {setting} names a server of {noun}s")))
+    }
+
+    fn patience(&self) -> Patience {
+        self.config.patience
     }
 
     fn nonsense(&self, reason: &str) -> LlmError {
-        LlmError::Nonsense { model: self.model.clone(), reason: self.clean(reason) }
+        LlmError::Nonsense { model: self.config.name.clone(), reason: self.clean(reason) }
     }
 }
 
@@ -399,10 +426,50 @@ fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or("").trim().to_lowercase()
 }
 
-/// Seconds only; dates are as rare as they are wrong.
+/// Seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds: f64 = match value.parse() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+            at.duration_since(jiff::Timestamp::now()).as_secs_f64().max(0.0)
+        }
+    };
     Duration::try_from_secs_f64(seconds).ok().map(|pause| pause.min(MAX_RETRY_AFTER))
+}
+
+/// The headers of every request. The one with the key is marked, so that nothing that prints headers shows it.
+fn headers(config: &RemoteConfig) -> Result<HeaderMap, LlmError> {
+    let mut all = HeaderMap::new();
+    let bad = |setting: &str, reason: &str| LlmError::Misconfigured { setting: setting.into(), reason: reason.into() };
+    let name = |name: &str| {
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad(&format!("header `{name}`"), "is no name of a header"))
+    };
+    for (key, value) in config.protocol.headers() {
+        all.insert(HeaderName::from_static(key), HeaderValue::from_static(value));
+    }
+    for (key, value) in &config.headers {
+        let value = HeaderValue::from_str(value);
+        all.insert(name(key)?, value.map_err(|_| bad(&format!("header `{key}`"), "has a value that cannot be sent"))?);
+    }
+    if let Some(key) = &config.key {
+        if key.expose().chars().any(|c| !c.is_ascii_graphic()) {
+            return Err(bad(&config.key_source, "has characters that no key has; copy it again"));
+        }
+        let (header, before) = match &config.key_header {
+            Some(header) => (name(header)?, ""),
+            None => {
+                let (header, before) = config.protocol.key_header();
+                (HeaderName::from_static(header), before)
+            }
+        };
+        let value = HeaderValue::from_str(&format!("{before}{}", key.expose()));
+        let mut value = value.map_err(|_| bad(&config.key_source, "cannot be sent in a header"))?;
+        value.set_sensitive(true);
+        all.insert(header, value);
+    }
+    Ok(all)
 }
 
 /// Doubling pauses of which half is chance, so that many clients don't come back at once.
@@ -439,16 +506,25 @@ fn chain(error: reqwest::Error) -> String {
     text
 }
 
-impl fmt::Debug for OpenAi {
+impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi").field("model", &self.model).field("url", &self.shown_url).finish_non_exhaustive()
+        f.debug_struct("Remote").field("name", &self.config.name).field("url", &self.shown_url).finish_non_exhaustive()
+    }
+}
+
+/// Whether an error is the server's trouble, not the request's.
+fn is_trouble(error: &LlmError) -> bool {
+    match error {
+        LlmError::Unreachable { .. } | LlmError::TooSlow { .. } => true,
+        LlmError::Refused { status, .. } => *status >= 500,
+        _ => false,
     }
 }
 
 #[async_trait]
-impl Llm for OpenAi {
+impl Llm for Remote {
     fn name(&self) -> &str {
-        &self.model
+        &self.config.name
     }
 
     async fn complete(
@@ -456,8 +532,18 @@ impl Llm for OpenAi {
         request: &Completion,
         on_text: &mut (dyn for<'t> FnMut(&'t str) + Send),
     ) -> Result<Reply, LlmError> {
-        let reply = timeout(self.patience.total, self.with_retries(request, on_text)).await;
-        reply.unwrap_or_else(|_| Err(self.too_slow(self.patience.total)))
+        self.breaker.admit(Instant::now()).map_err(|pause| LlmError::Resting {
+            model: self.config.name.clone(),
+            url: self.shown_url.clone(),
+            seconds: pause.as_secs() + 1,
+        })?;
+        let reply = timeout(self.patience().total, self.with_retries(request, on_text)).await;
+        let reply = reply.unwrap_or_else(|_| Err(self.too_slow(self.patience().total)));
+        match &reply {
+            Err(error) if is_trouble(error) => self.breaker.failed(Instant::now()),
+            _ => self.breaker.succeeded(),
+        }
+        reply
     }
 }
 
