@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppState, Kept, Turn, Turned};
-use crate::engine::{Answer, AnswerEvent, Ask, Exchange, Interpreter, TokenUsage};
+use crate::engine::{Answer, AnswerEvent, Ask, Details, Exchange, Interpreter, Language, TokenUsage, Wanted};
 use crate::error::{Code, Error, Result, shorten};
 use crate::journal::Journal;
 use crate::live::{Doing, Live, Record, Taken, Ticket};
@@ -35,7 +35,7 @@ const TITLE_BYTES: usize = 80;
 ///
 /// # Errors
 ///
-/// An empty or endless question, an unknown model, an image that is not ready, busy; a session that is busy, has ended
+/// An empty or endless question, a budget above the operator's, an unknown model, an image that is not ready, busy; a session that is busy, has ended
 /// or may take no more turns.
 pub async fn start(
     app: &AppState,
@@ -43,6 +43,7 @@ pub async fn start(
     session: SessionRecord,
     question: &str,
     model: Option<String>,
+    wanted: Wanted,
 ) -> Result<Arc<Live>> {
     let question = question.trim();
     if question.is_empty() {
@@ -54,6 +55,7 @@ pub async fn start(
             question.len()
         )));
     }
+    let effort = app.config.effort().with(wanted).map_err(Error::invalid)?;
     let models = app.backend.models();
     if let Some(name) = &model
         && !models.iter().any(|model| model.name == *name)
@@ -86,6 +88,7 @@ pub async fn start(
         suggestions: Vec::new(),
         attempts: Vec::new(),
         usage: TokenUsage::default(),
+        details: Details { effort, ..Details::default() },
         error_code: None,
         error_detail: None,
     };
@@ -96,8 +99,10 @@ pub async fn start(
         interpreter: None,
         image: session.image.clone(),
         limits: policy.limits.clone(),
+        language: Language::of(&image.language),
         packages: image.packages,
         model,
+        effort,
     };
     app.storage.save_ask(tenant, &record).await?;
     if session.title.is_empty() {
@@ -198,13 +203,14 @@ async fn answer(
             return Err(lock(&interpreter.failure).take().unwrap_or(error));
         }
     };
-    let Answer { explanation, program, outcome, suggestions, attempts, usage, model } = answer;
+    let Answer { explanation, program, outcome, suggestions, attempts, usage, model, details } = answer;
     record.explanation = explanation;
     record.program = program;
     record.suggestions = suggestions;
     record.attempts = attempts;
     record.usage = usage;
     record.model = model;
+    record.details = details;
     let Some(mut outcome) = outcome else {
         ready.unused(app, tenant);
         return Ok(Written::No);
@@ -388,6 +394,10 @@ fn note(journal: &Journal, event: AnswerEvent) {
         }
         AnswerEvent::Program { source, attempt } => {
             journal.push("program", &json!({ "source": source, "attempt": attempt }))
+        }
+        AnswerEvent::Candidate { number, of, ending, error } => {
+            let candidate = json!({ "number": number, "of": of, "ending": ending, "error": error });
+            journal.push("candidate", &candidate);
         }
         AnswerEvent::Run { attempt, event } => journal.push("run", &json!({ "attempt": attempt, "event": event })),
     }

@@ -1,20 +1,18 @@
 //! Questions to a real server: the builtin model, a scripted server of chat completions, a recording, and models that fail.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use glovebox_tests::{Client, Server};
 use serde_json::{Value, json};
 
-const KEY: &str = "sk-never-to-be-seen-0123456789";
+use crate::script::{KEY, Say, Script};
 
-fn ask(client: &Client, session: &str, question: &str) -> Value {
+pub(crate) fn ask(client: &Client, session: &str, question: &str) -> Value {
     client.post(&format!("/api/v1/sessions/{session}/asks"), &json!({ "question": question })).json(201)
 }
 
-fn succeeded(ask: &Value) -> bool {
+pub(crate) fn succeeded(ask: &Value) -> bool {
     ask["status"] == "done" && ask["run"]["outcome"]["ending"] == json!({ "kind": "exited", "code": 0 })
 }
 
@@ -80,83 +78,8 @@ fn a_question_about_an_animation_gives_an_animation() {
     assert_eq!(width(&content), width(&original) / 2);
 }
 
-/// What the scripted server replies to one request.
-enum Say {
-    /// A streamed chat completion.
-    Text(&'static str),
-    /// A page, where a completion was expected.
-    Page,
-}
-
-/// A server of chat completions that knows its replies beforehand.
-struct Script {
-    url: String,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Script {
-    fn start(replies: Vec<Say>) -> Script {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            for say in replies {
-                let Ok((mut stream, _)) = listener.accept() else { return };
-                let request = read_request(&mut stream);
-                kept.lock().expect("not poisoned").push(request);
-                let (kind, body) = match say {
-                    Say::Text(text) => ("text/event-stream", completion(text)),
-                    Say::Page => ("text/html", "<html><body>Welcome to nginx</body></html>".to_owned()),
-                };
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
-                let _ = stream.write_all(format!("{head}{body}").as_bytes());
-            }
-        });
-        Script { url, requests }
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().expect("not poisoned").clone()
-    }
-
-    /// A server whose default model is this script.
-    fn server(&self) -> Server {
-        Server::start(&[("OPENAI_BASE_URL", &self.url), ("OPENAI_API_KEY", KEY), ("OPENAI_MODEL", "scripted")])
-    }
-}
-
-fn read_request(stream: &mut TcpStream) -> String {
-    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
-    loop {
-        let text = String::from_utf8_lossy(&all).into_owned();
-        if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length =
-                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-            if all.len() >= head.len() + 4 + length.unwrap_or(0) {
-                return text;
-            }
-        }
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return text,
-            Ok(read) => all.extend_from_slice(&buffer[..read]),
-        }
-    }
-}
-
-fn completion(text: &str) -> String {
-    let mut body = String::new();
-    for line in text.split_inclusive('\n') {
-        let event = json!({ "choices": [{ "delta": { "content": line }, "finish_reason": null }] });
-        body.push_str(&format!("data: {event}\n\n"));
-    }
-    let end = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
-    let usage = json!({ "choices": [], "usage": { "prompt_tokens": 100, "completion_tokens": 10 } });
-    format!("{body}data: {end}\n\ndata: {usage}\n\ndata: [DONE]\n\n")
-}
-
 /// Every file below a directory.
-fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(dir).expect("listed").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
@@ -164,13 +87,13 @@ fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_failing_program_of_a_model_is_repaired_and_the_key_stays_hidden() {
     let script = Script::start(vec![
-        Say::Text(
+        Say::text(
             "Here:\n```python\nimport pandas as pd\ndf = pd.read_csv('penguins.csv')\nprint(df['mass'].mean())\n```\n",
         ),
-        Say::Text(
+        Say::text(
             "```python\nimport pandas as pd\ndf = pd.read_csv('penguins.csv')\nprint(round(df['body_mass_g'].mean()))\n```\n",
         ),
-        Say::Text("A penguin weighs **4202 g** on average."),
+        Say::text("A penguin weighs **4202 g** on average."),
     ]);
     let server = script.server();
     let client = server.client();
@@ -183,7 +106,7 @@ fn a_failing_program_of_a_model_is_repaired_and_the_key_stays_hidden() {
     assert_eq!(attempts.len(), 2, "{answer}");
     assert_eq!((&attempts[0]["ending"], &attempts[1]["ending"]), (&json!("raised"), &json!("exited")));
     assert!(attempts[0]["error"].as_str().is_some_and(|error| error.contains("KeyError")), "{answer}");
-    assert_eq!(answer["usage"], json!({ "input_tokens": 300, "output_tokens": 30, "calls": 3 }));
+    assert_eq!(answer["usage"], json!({ "input_tokens": 300, "output_tokens": 30, "calls": 3, "cost_micro_usd": 0 }));
 
     let requests = script.requests();
     assert_eq!(requests.len(), 3);
@@ -209,8 +132,8 @@ fn a_failing_program_of_a_model_is_repaired_and_the_key_stays_hidden() {
 #[test]
 fn a_program_cannot_see_the_key() {
     let script = Script::start(vec![
-        Say::Text("```python\nimport os\nprint(dict(os.environ))\nprint(os.path.exists('/proc/self/environ'))\n```\n"),
-        Say::Text("That is the environment."),
+        Say::text("```python\nimport os\nprint(dict(os.environ))\nprint(os.path.exists('/proc/self/environ'))\n```\n"),
+        Say::text("That is the environment."),
     ]);
     let server = script.server();
     let client = server.client();
@@ -222,7 +145,7 @@ fn a_program_cannot_see_the_key() {
 
 #[test]
 fn a_reply_without_a_program_is_an_answer_without_a_run() {
-    let script = Script::start(vec![Say::Text("A penguin is a bird.")]);
+    let script = Script::start(vec![Say::text("A penguin is a bird.")]);
     let server = script.server();
     let client = server.client();
     let answer = ask(&client, &client.session(&[]), "what is a penguin?");

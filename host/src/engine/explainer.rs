@@ -5,39 +5,90 @@ use std::fmt::Write as _;
 
 use glovebox_runtime::{Display, Ending, Outcome};
 
+use super::check::{self, Known};
 use super::executor::Execution;
 use super::extract;
+use super::failure::{NOTHING_SHOWN, tables};
 use super::generator::question;
 use super::prompt::{clip, fence, one_line, render};
-use super::{EngineError, Work};
-use crate::llm::{Completion, PlanContext, Purpose};
+use super::sample::Sample;
+use super::{EngineError, Stage, Work, sampler};
+use crate::llm::{Completion, Message, MessageRole, PlanContext, Purpose};
 
+/// Bytes of the samples in a prompt: the columns are what is needed, not the rows.
+const SAMPLE_BYTES: usize = 6 * 1024;
 /// Bytes in a prompt: the program, its printed output, each display, all displays, each chart's data.
 const PROGRAM_BYTES: usize = 16 * 1024;
 const STDOUT_BYTES: usize = 8 * 1024;
 const DISPLAY_BYTES: usize = 2 * 1024;
 const DISPLAYS_BYTES: usize = 10 * 1024;
 const CHART_BYTES: usize = 2 * 1024;
+const STDERR_BYTES: usize = 2 * 1024;
 /// Artifacts that are named; more are counted.
 const ARTIFACTS: usize = 50;
 /// Bytes of output in a local text.
 const LOCAL_BYTES: usize = 4 * 1024;
 
-/// Markdown for the user, and what could be asked next.
+/// Markdown for the user, and what could be asked next. What the text names is looked up; if something does not exist,
+/// the model may correct itself once, and what is left is marked.
 pub(super) async fn explain(work: &mut Work<'_>, done: &Execution) -> Result<(String, Vec<String>), EngineError> {
-    if !done.outcome.ending.is_success() {
-        return Ok((failure(done), Vec::new()));
+    if let Some(error) = done.failure() {
+        return Ok((failure(done, &error), Vec::new()));
     }
-    let reason = match work.complete(&completion(work, done)).await {
-        Ok(Some(reply)) => match extract::explanation(&reply) {
-            (text, _) if text.is_empty() => "its reply was empty".to_owned(),
-            (text, suggestions) => return Ok((text, suggestions)),
-        },
-        Ok(None) => "the question was cancelled".to_owned(),
-        Err(EngineError::Llm(error)) => error.to_string(),
-        Err(error) => return Err(error),
+    let first = completion(work, done);
+    let reply = match ask(work, &first).await? {
+        Ok(reply) => reply,
+        Err(reason) => return Ok((fallback(&done.outcome, &reason), Vec::new())),
     };
-    Ok((fallback(&done.outcome, &reason), Vec::new()))
+    let (mut text, mut suggestions) = extract::explanation(&reply);
+    // Its names come from the plan of the program, and it would write the same again.
+    if work.model.name() == "builtin" {
+        return Ok((text, suggestions));
+    }
+    let known = Known::of(work, done);
+    let mut checked = check::check(&text, &known);
+    if !checked.missing.is_empty() {
+        let number = done.attempts.len();
+        let what = one_line(&checked.missing.join(", "), 120);
+        work.stage(
+            Stage::Explaining,
+            number,
+            format!("correcting the explanation, which names what is not there: {what}"),
+        );
+        let corrected = ask(work, &correction(&first, &reply, &checked.missing)).await?;
+        if let Ok((better, next)) = corrected.map(|reply| extract::explanation(&reply)) {
+            let again = check::check(&better, &known);
+            if again.missing.len() <= checked.missing.len() {
+                text = better;
+                suggestions = if next.is_empty() { suggestions } else { next };
+                checked = again;
+            }
+            checked.corrected = true;
+        }
+        text = check::mark(&text, &checked.missing);
+    }
+    work.details.checked = Some(checked);
+    Ok((text, suggestions))
+}
+
+/// A reply with a text in it, or why there is none.
+async fn ask(work: &mut Work<'_>, completion: &Completion) -> Result<Result<String, String>, EngineError> {
+    Ok(match work.complete(completion).await {
+        Ok(Ok(reply)) if extract::explanation(&reply).0.is_empty() => Err("its reply was empty".to_owned()),
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(stop)) => Err(stop.reason()),
+        Err(EngineError::Llm(error)) => Err(error.to_string()),
+        Err(error) => return Err(error),
+    })
+}
+
+/// The same conversation, with the reply and what is wrong with it.
+fn correction(first: &Completion, reply: &str, missing: &[String]) -> Completion {
+    let mut completion = first.clone();
+    completion.messages.push(Message { role: MessageRole::Assistant, content: clip(reply, PROGRAM_BYTES) });
+    let missing = fence(&clip(&missing.join("\n"), LOCAL_BYTES), "text");
+    completion.messages.extend(render(include_str!("prompts/correct.md"), &[("missing", &missing)]));
+    completion
 }
 
 fn completion(work: &Work<'_>, done: &Execution) -> Completion {
@@ -51,11 +102,12 @@ fn completion(work: &Work<'_>, done: &Execution) -> Completion {
         include_str!("prompts/explain.md"),
         &[
             ("question", &question(work.ask)),
-            ("program", &fence(&clip(&done.program, PROGRAM_BYTES), "python")),
+            ("samples", &fenced(&sampler::to_prompt(&work.samples, SAMPLE_BYTES), SAMPLE_BYTES)),
+            ("program", &fence(&clip(&done.program, PROGRAM_BYTES), work.ask.language.tag())),
             ("stdout", &fenced(&outcome.stdout, STDOUT_BYTES)),
             ("displays", &fenced(&displays, DISPLAYS_BYTES)),
             ("artifacts", &fenced(&artifacts, LOCAL_BYTES)),
-            ("notes", &notes(done)),
+            ("notes", &notes(done, &work.samples)),
         ],
     );
     let shown = if displays.is_empty() { String::new() } else { format!("\n{displays}") };
@@ -65,6 +117,7 @@ fn completion(work: &Work<'_>, done: &Execution) -> Completion {
         context: PlanContext {
             question: work.ask.question.clone(),
             samples: work.samples.clone(),
+            history: work.ask.history.clone(),
             program: Some(done.program.clone()),
             result: Some(clip(&format!("{}{shown}", outcome.stdout), STDOUT_BYTES + DISPLAYS_BYTES)),
             artifacts: outcome.artifacts.iter().map(|artifact| artifact.path.clone()).collect(),
@@ -101,7 +154,8 @@ fn artifact_list(outcome: &Outcome) -> String {
     text
 }
 
-fn notes(done: &Execution) -> String {
+/// What could mislead: warnings of the program, remarks on its files, missing values in the columns it names.
+fn notes(done: &Execution, samples: &[Sample]) -> String {
     let mut notes = Vec::new();
     if done.attempts.len() > 1 {
         notes.push(format!("It took {} attempts; this is the last one.", done.attempts.len()));
@@ -110,11 +164,26 @@ fn notes(done: &Execution) -> String {
         notes.push("The printed output was longer than allowed and is cut.".to_owned());
     }
     notes.extend(done.outcome.warnings.iter().take(5).map(|warning| format!("Warning: {}", one_line(warning, 300))));
+    if !done.outcome.stderr.trim().is_empty() {
+        notes.push(format!("It wrote to standard error: {}", clip(done.outcome.stderr.trim(), STDERR_BYTES)));
+    }
+    for sample in samples.iter().filter(|sample| done.program.contains(sample.name.as_str())).take(10) {
+        let file = one_line(&sample.name, 100);
+        notes.extend(sample.notes.iter().take(5).map(|note| format!("{file}: {}", one_line(note, 300))));
+        let used = tables(sample).into_iter().flat_map(|(_, table)| &table.columns).filter(|column| {
+            column.missing > 0 && column.name.len() > 1 && done.program.contains(column.name.as_str())
+        });
+        let gaps = used.take(10).map(|column| format!("{} ({})", one_line(&column.name, 100), column.missing));
+        let gaps = gaps.collect::<Vec<_>>().join(", ");
+        if !gaps.is_empty() {
+            notes.push(format!("{file}: values are missing in {gaps}"));
+        }
+    }
     if notes.is_empty() { String::new() } else { format!("Notes:\n{}", fence(&notes.join("\n"), "text")) }
 }
 
 /// The text for a program that did not succeed.
-fn failure(done: &Execution) -> String {
+fn failure(done: &Execution, error: &str) -> String {
     let ending = &done.outcome.ending;
     if *ending == Ending::Cancelled {
         return "The question was cancelled while its program ran. What it had made until then is kept.".to_owned();
@@ -123,7 +192,8 @@ fn failure(done: &Execution) -> String {
         1 => "**The program failed**, so there is no result to rely on.".to_owned(),
         n => format!("**The program failed** in each of {n} attempts, so there is no result to rely on."),
     };
-    let _ = write!(text, " The last error was:\n\n{}\n", fence(&clip(&ending.sentence(), LOCAL_BYTES), "text"));
+    let error = if error == NOTHING_SHOWN { error.to_owned() } else { clip(&ending.sentence(), LOCAL_BYTES) };
+    let _ = write!(text, " The last error was:\n\n{}\n", fence(&error, "text"));
     if let Some(reason) = &done.gave_up {
         let _ = write!(text, "\nThere was no further attempt: {}.\n", one_line(reason, 500));
     }

@@ -6,15 +6,23 @@
 //! Several Python blocks: a block that uses names of the blocks before it, and doesn't define them
 //! itself, continues them, and the two become one program. Of several programs that stand on their
 //! own the last one counts, since models correct themselves downwards, unless it is less than half
-//! as long as the longest: then it is an example of use, and the longest counts.
+//! as long as the longest: then it is an example of use, and the longest counts. The others of at least
+//! that length are kept as alternatives.
+//!
+//! What cannot be run is not passed on: code in another language and a patch that does not fit are named
+//! as such in `refused`, for the model to do better.
 
 mod fences;
+mod foreign;
 mod json;
+mod patch;
 mod python;
 
 use std::collections::HashSet;
 
 use fences::Block;
+
+use super::{Alternative, Language};
 
 /// Bytes of a reply that are read; the rest is ignored.
 pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -24,6 +32,8 @@ const MAX_SUGGESTIONS: usize = 4;
 const MAX_SUGGESTION_BYTES: usize = 200;
 /// Blocks that are compared with each other; later ones are left out.
 const MAX_BLOCKS: usize = 64;
+/// Programs that are kept besides the chosen one.
+const MAX_ALTERNATIVES: usize = 7;
 
 /// What a reply holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,15 +42,34 @@ pub struct Extract {
     pub program: Option<String>,
     /// True if a program was left out because of its length.
     pub too_long: bool,
+    /// Other programs that were suggested, at most 7.
+    pub alternatives: Vec<Alternative>,
+    /// Code that cannot be run, and why; then there is no program.
+    pub refused: Option<Refused>,
     /// What could be asked next, at most 4.
     pub suggestions: Vec<String>,
     /// The text without thinking and suggestions; programs stay in it.
     pub text: String,
 }
 
-/// Reads a reply. Never fails: a reply without a program is a text.
+/// Code in a reply that cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its text.
+    pub code: String,
+    /// Why, as a sentence without its full stop.
+    pub reason: String,
+}
+
+/// Reads a reply that should hold Python. Never fails: a reply without a program is a text.
 #[must_use]
 pub fn extract(reply: &str) -> Extract {
+    extract_for(reply, &Language::Python, None)
+}
+
+/// Reads a reply that should hold a program of this language, or a patch for the program `base`.
+#[must_use]
+pub fn extract_for(reply: &str, language: &Language, base: Option<&str>) -> Extract {
     let reply = without_thinking(&bounded(reply));
     let (blocks, prose) = fences::split(&reply);
     let found = json::whole(&reply)
@@ -49,24 +78,90 @@ pub fn extract(reply: &str) -> Extract {
         .or_else(|| if blocks.is_empty() { json::within(&reply) } else { None });
     let (text, mut suggestions) = split_suggestions(&reply);
     let mut extract = Extract { text, ..Extract::default() };
-    let program = if let Some(found) = found {
+    let (program, others) = if let Some(found) = found {
         if !found.suggestions.is_empty() {
             suggestions = found.suggestions;
         }
         if let Some(text) = found.text {
             extract.text = text;
         }
-        found.program.map(|program| unfenced(&program))
-    } else if let Some(program) = choose(&blocks) {
-        Some(program)
+        (found.program.map(|program| unfenced(&program, language)), found.alternatives)
+    } else if let Some(Chosen { program, others }) = choose(&blocks, language) {
+        (Some(program), others)
     } else {
-        (blocks.is_empty() && python::looks_like_program(&prose)).then(|| reply.trim().to_owned())
+        let bare = blocks.is_empty() && looks_like_program(&prose, language);
+        (bare.then(|| reply.trim().to_owned()), Vec::new())
     };
-    let program = program.map(|program| runnable(&program)).filter(|program| !program.trim().is_empty());
+    let (program, refused) = usable(program, &blocks, language, base);
+    let program = program.map(|program| runnable(&program, language)).filter(|program| !program.trim().is_empty());
+    extract.refused = refused;
     extract.too_long = program.as_ref().is_some_and(|program| program.len() > MAX_PROGRAM_BYTES);
+    extract.alternatives = alternatives(others, program.as_deref(), language);
     extract.program = program.filter(|_| !extract.too_long);
     extract.suggestions = tidy(suggestions);
     extract
+}
+
+/// The program if it can be run, or why not.
+fn usable(
+    program: Option<String>,
+    blocks: &[Block],
+    language: &Language,
+    base: Option<&str>,
+) -> (Option<String>, Option<Refused>) {
+    let refuse = |code: &str, reason: String| {
+        (None, Some(Refused { code: code[..code.floor_char_boundary(MAX_PROGRAM_BYTES)].to_owned(), reason }))
+    };
+    let filled = || blocks.iter().filter(|block| !block.text.trim().is_empty());
+    let as_patch = match &program {
+        Some(program) => patch::is_patch("", program).then_some(program.as_str()),
+        None => filled().find(|block| patch::is_patch(&block.language, &block.text)).map(|block| block.text.as_str()),
+    };
+    if let Some(text) = as_patch {
+        return match base.and_then(|base| patch::apply(base, text)) {
+            Some(program) => (Some(program), None),
+            None => refuse(text, "the reply holds a patch, and a whole program is needed".into()),
+        };
+    }
+    let wrong = |name: &str| format!("the reply holds {name} code, and only {} runs here", language.name());
+    match program {
+        Some(program) => match foreign::written_in(&program, language) {
+            Some(name) => refuse(&program, wrong(name)),
+            None => (Some(program), None),
+        },
+        None => {
+            let named = |block: &Block| foreign::tagged(&block.language).filter(|_| !language.is(&block.language));
+            match filled().find_map(|block| Some((block, named(block)?))) {
+                Some((block, name)) => refuse(&block.text, wrong(name)),
+                None => (None, None),
+            }
+        }
+    }
+}
+
+/// Titles and programs as they are shown, without the chosen one.
+fn alternatives(others: Vec<(String, String)>, chosen: Option<&str>, language: &Language) -> Vec<Alternative> {
+    let mut kept: Vec<Alternative> = Vec::new();
+    for (title, program) in others {
+        let program = runnable(&unfenced(&program, language), language);
+        let new = chosen.is_none_or(|chosen| chosen.trim() != program.trim())
+            && kept.iter().all(|other| other.program.trim() != program.trim());
+        let fits = !program.trim().is_empty() && program.len() <= MAX_PROGRAM_BYTES;
+        if new && fits && foreign::written_in(&program, language).is_none() && kept.len() < MAX_ALTERNATIVES {
+            let title = tidy(vec![title.trim_start_matches(['#', ' ', '-']).trim_end_matches(':').to_owned()]);
+            let title = title.into_iter().next().unwrap_or_else(|| format!("Alternative {}", kept.len() + 1));
+            kept.push(Alternative { title, program });
+        }
+    }
+    kept
+}
+
+fn looks_like_program(text: &str, language: &Language) -> bool {
+    match language {
+        Language::Python => python::looks_like_program(text),
+        Language::JavaScript => foreign::written_in(text, &Language::Python) == Some("JavaScript"),
+        Language::Other(_) => false,
+    }
 }
 
 /// The Markdown and the suggestions of a reply that was asked for prose.
@@ -86,6 +181,9 @@ pub fn explanation(reply: &str) -> (String, Vec<String>) {
 }
 
 fn bounded(reply: &str) -> String {
+    // The channels of gpt-oss: what comes before the last one is thinking.
+    let reply = reply.rsplit_once("<|channel|>final<|message|>").map_or(reply, |(_, answer)| answer);
+    let reply = reply.trim_end().trim_end_matches("<|end|>").trim_end_matches("<|return|>");
     let reply = reply.strip_prefix('\u{feff}').unwrap_or(reply);
     let reply = &reply[..reply.floor_char_boundary(MAX_REPLY_BYTES)];
     reply.replace("\r\n", "\n").replace(['\r', '\0'], "\n")
@@ -94,11 +192,16 @@ fn bounded(reply: &str) -> String {
 /// Drops `<think>…</think>`, also when the opening tag was part of the prompt or the closing one
 /// never came. Tags count at the beginning of a line only: elsewhere they may be part of a program.
 fn without_thinking(reply: &str) -> String {
-    const TAGS: [(&str, &str); 4] = [
+    const TAGS: [(&str, &str); 9] = [
         ("<think>", "</think>"),
         ("<thinking>", "</thinking>"),
         ("<reasoning>", "</reasoning>"),
         ("<thought>", "</thought>"),
+        ("<reflection>", "</reflection>"),
+        ("<analysis>", "</analysis>"),
+        ("<scratchpad>", "</scratchpad>"),
+        ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
     ];
     let mut out = String::with_capacity(reply.len());
     let mut awaited: Option<&str> = None;
@@ -130,40 +233,56 @@ fn without_thinking(reply: &str) -> String {
     out
 }
 
-/// The program among fenced blocks; the rule is at the top of this file.
-fn choose(blocks: &[Block]) -> Option<String> {
+/// The program among fenced blocks, and the others of its kind.
+struct Chosen {
+    program: String,
+    others: Vec<(String, String)>,
+}
+
+/// Chooses among fenced blocks; the rule is at the top of this file.
+fn choose(blocks: &[Block], language: &Language) -> Option<Chosen> {
     let filled = || blocks.iter().filter(|block| !block.text.trim().is_empty());
-    let mut code: Vec<&Block> = filled().filter(|block| fences::is_python(&block.language)).take(MAX_BLOCKS).collect();
+    let mut code: Vec<&Block> = filled().filter(|block| language.is(&block.language)).take(MAX_BLOCKS).collect();
     if code.is_empty() {
-        let unlabelled =
-            |block: &&Block| block.language.is_empty() && python::looks_like_program(&without_prompts(&block.text));
+        let unlabelled = |block: &&Block| {
+            matches!(block.language.as_str(), "" | "text" | "txt" | "plaintext" | "plain" | "console" | "output")
+                && looks_like_program(&without_prompts(&block.text), language)
+        };
         code = filled().filter(unlabelled).take(MAX_BLOCKS).collect();
     }
-    let mut programs: Vec<(String, HashSet<String>)> = Vec::new();
+    if code.is_empty() && *language == Language::Python {
+        let mislabelled = |block: &&Block| {
+            block.text.lines().any(foreign::is_import_of_python) && python::looks_like_program(&block.text)
+        };
+        code = filled().filter(mislabelled).take(MAX_BLOCKS).collect();
+    }
+    let mut programs: Vec<(String, &str, HashSet<String>)> = Vec::new();
     for block in code {
         let text = without_prompts(&block.text);
-        let names = python::names(&text);
+        // Only of Python it is known which names a block takes from another.
+        let names = if *language == Language::Python { python::names(&text) } else { python::Names::default() };
         match programs.last_mut() {
-            Some((program, defined)) if names.free.iter().any(|name| defined.contains(name)) => {
+            Some((program, _, defined)) if names.free.iter().any(|name| defined.contains(name)) => {
                 program.push('\n');
                 program.push_str(&text);
                 defined.extend(names.defined);
             }
-            _ => programs.push((text, names.defined)),
+            _ => programs.push((text, &block.lead, names.defined)),
         }
     }
-    let longest = programs.iter().map(|(program, _)| program.len()).max()?;
-    programs.into_iter().rev().map(|(program, _)| program).find(|program| program.len() * 2 >= longest)
+    let longest = programs.iter().map(|(program, ..)| program.len()).max()?;
+    programs.retain(|(program, ..)| program.len() * 2 >= longest);
+    let (program, ..) = programs.pop()?;
+    let others = programs.into_iter().map(|(program, lead, _)| (lead.to_owned(), program)).collect();
+    Some(Chosen { program, others })
 }
 
 /// A program that was fenced once more inside of JSON.
-fn unfenced(program: &str) -> String {
-    let (blocks, _) = fences::split(program);
-    if program.trim_start().starts_with("```") {
-        choose(&blocks).unwrap_or_else(|| program.to_owned())
-    } else {
-        program.to_owned()
+fn unfenced(program: &str, language: &Language) -> String {
+    if !program.trim_start().starts_with("```") {
+        return program.to_owned();
     }
+    choose(&fences::split(program).0, language).map_or_else(|| program.to_owned(), |chosen| chosen.program)
 }
 
 /// Takes the prompts of an interactive session away.
@@ -179,7 +298,10 @@ fn without_prompts(text: &str) -> String {
 }
 
 /// Turns notebook commands (`%matplotlib inline`, `!pip install x`), which are no Python, into comments.
-fn runnable(program: &str) -> String {
+fn runnable(program: &str, language: &Language) -> String {
+    if *language != Language::Python {
+        return program.trim_matches('\n').to_owned() + "\n";
+    }
     const MAGICS: [&str; 8] =
         ["%matplotlib", "%pip", "%conda", "%time", "%load_ext", "%config", "%capture", "%autoreload"];
     let mut lexer = python::Lexer::default();

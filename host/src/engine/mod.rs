@@ -7,28 +7,40 @@
 //! explainer  question + Outcome → explanation   asks the model
 //! ```
 
+mod answer;
+mod candidates;
+mod check;
+mod effort;
 mod executor;
 mod explainer;
 pub mod extract;
+mod failure;
 mod generator;
+mod language;
 mod prompt;
 pub mod sample;
 pub mod sampler;
+mod work;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use glovebox_runtime::{Event, Job, Limits, Outcome, RunError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
-use crate::llm::{Completion, Llm, LlmError, Models};
+pub use answer::{Alternative, Answer, AnswerEvent, Attempt, Candidate, Check, Details, Stage, TokenUsage};
+pub use effort::{Effort, MOST_CANDIDATES, MOST_REPAIRS, Wanted};
+pub use language::Language;
+
+use crate::llm::{Llm, LlmError, Models};
 use crate::workers::Pool;
 use executor::RunJob;
+use generator::Draft;
 use sample::Sample;
+use work::{Stop, Work};
 
 /// What answering needs: workers to run programs in and models to ask. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,23 +49,21 @@ pub struct Engine {
     pub pool: Pool,
     /// Who can be asked.
     pub models: Models,
-    /// Repairs of a program that failed, beyond its first run. Default 3.
-    pub max_repairs: u32,
 }
 
 impl Engine {
-    /// An engine with 3 repairs.
+    /// Workers and models.
     #[must_use]
     pub fn new(pool: Pool, models: Models) -> Engine {
-        Engine { pool, models, max_repairs: 3 }
+        Engine { pool, models }
     }
 }
 
 /// Answers a question about the files of a workspace. `on_event` gets what happens as it happens.
 ///
 /// A program that fails is a normal answer: `outcome` says how, `explanation` says so in words. So is
-/// a reply without a program, and a question that was cancelled (`outcome` is `None` if that came
-/// before the first run).
+/// a reply without a program, and a question that was cancelled or whose budget was used up (`outcome` is
+/// `None` if that came before the first run).
 ///
 /// # Errors
 ///
@@ -66,42 +76,57 @@ pub async fn answer(
     cancel: &CancellationToken,
 ) -> Result<Answer, EngineError> {
     let model = engine.models.get(ask.model.as_deref())?;
-    if let Some(interpreter) = ask.interpreter.clone() {
-        return answer_with(&executor::InSession(interpreter), model, engine.max_repairs, &ask, on_event, cancel).await;
+    let fresh = &engine.pool;
+    match ask.interpreter.clone() {
+        Some(live) => answer_with(&executor::InSession(live), fresh, model, &ask, on_event, cancel).await,
+        None => answer_with(fresh, fresh, model, &ask, on_event, cancel).await,
     }
-    answer_with(&engine.pool, model, engine.max_repairs, &ask, on_event, cancel).await
 }
 
-async fn answer_with<R: RunJob>(
+/// `runner` runs the programs that count, `fresh` those that are only tried.
+async fn answer_with<R: RunJob, F: RunJob>(
     runner: &R,
+    fresh: &F,
     model: Arc<dyn Llm>,
-    max_repairs: u32,
     ask: &Ask,
     on_event: &mut (dyn FnMut(AnswerEvent) + Send),
     cancel: &CancellationToken,
 ) -> Result<Answer, EngineError> {
-    let mut work = Work { ask, model, samples: Vec::new(), on_event, cancel, usage: TokenUsage::default() };
+    let mut work = Work::new(ask, model, on_event, cancel);
 
-    work.stage(Stage::Sampling, 1, "reading the files".into());
+    let reading = format!("reading {}", names_of_files(&ask.workspace).await);
+    work.stage(Stage::Sampling, 1, reading);
     let Some(samples) = sample(ask, cancel).await? else {
-        return Ok(work.without_program(CANCELLED.into(), Vec::new()));
+        return Ok(work.without_run(CANCELLED.into(), String::new(), Vec::new()));
     };
     work.samples = samples;
 
-    work.stage(Stage::Generating, 1, format!("asking {} for a program", work.model.name()));
-    let Some(reply) = generator::generate(&mut work).await? else {
-        return Ok(work.without_program(CANCELLED.into(), Vec::new()));
+    let draft = if ask.effort.candidates > 1 {
+        work.stage(
+            Stage::Generating,
+            1,
+            format!("asking {} for {} programs", work.model.name(), ask.effort.candidates),
+        );
+        candidates::best(&mut work, fresh).await?
+    } else {
+        work.stage(Stage::Generating, 1, format!("asking {} for a program", work.model.name()));
+        generator::generate(&mut work).await?
     };
-    let Some(program) = reply.program else { return Ok(work.without_program(reply.text, reply.suggestions)) };
+    let mut draft = match draft {
+        Ok(draft) => draft,
+        Err(stop) => return Ok(work.without_run(stopped(stop), String::new(), Vec::new())),
+    };
+    let Some(program) = draft.program.take() else { return Ok(in_words(work, draft)) };
 
-    let done = executor::execute(&mut work, runner, program, reply.suggestions, max_repairs).await?;
+    let refused = draft.refused.clone();
+    let Some(done) = executor::execute(&mut work, runner, &program, draft).await? else {
+        let reason = work.spent().unwrap_or_default();
+        return Ok(work.without_run(stopped(Stop::Spent(reason)), program, refused));
+    };
 
-    work.stage(
-        Stage::Explaining,
-        u32::try_from(done.attempts.len()).unwrap_or(u32::MAX),
-        "explaining the result".into(),
-    );
+    work.stage(Stage::Explaining, done.attempts.len(), "explaining the result".into());
     let (explanation, suggestions) = explainer::explain(&mut work, &done).await?;
+    work.details.alternatives = done.alternatives;
     Ok(Answer {
         explanation,
         program: done.program,
@@ -110,7 +135,26 @@ async fn answer_with<R: RunJob>(
         attempts: done.attempts,
         usage: work.usage,
         model: work.model.name().to_owned(),
+        details: work.details,
     })
+}
+
+/// The answer if the model sent no program.
+fn in_words(work: Work<'_>, draft: Draft) -> Answer {
+    let empty = "The model's reply held neither a program nor a text. Ask again, or ask another model.";
+    let Draft { text, suggestions, refused, .. } = draft;
+    let text = if text.is_empty() { empty.to_owned() } else { text };
+    Answer { suggestions, ..work.without_run(text, String::new(), refused) }
+}
+
+/// The answer if there was no run.
+fn stopped(stop: Stop) -> String {
+    match stop {
+        Stop::Cancelled => CANCELLED.to_owned(),
+        Stop::Spent(reason) => format!(
+            "**There is no result**: {reason}, and no program had run by then. Ask for less, or with a larger budget."
+        ),
+    }
 }
 
 const CANCELLED: &str = "The question was cancelled before a program ran.";
@@ -120,7 +164,7 @@ async fn sample(ask: &Ask, cancel: &CancellationToken) -> Result<Option<Vec<Samp
     let workspace = ask.workspace.clone();
     let reading = tokio::task::spawn_blocking(move || {
         let dir = cap_std::fs::Dir::open_ambient_dir(workspace, cap_std::ambient_authority())?;
-        sampler::sample_workspace(&dir)
+        sampler::sample_workspace(&dir, crate::sampling::sample_file)
     });
     let samples = tokio::select! {
         samples = reading => samples,
@@ -130,45 +174,21 @@ async fn sample(ask: &Ask, cancel: &CancellationToken) -> Result<Option<Vec<Samp
     samples.map(Some).map_err(|source| EngineError::Io { action: "failed to read the files of the workspace", source })
 }
 
-/// What the stages share while one question is answered.
-struct Work<'a> {
-    ask: &'a Ask,
-    model: Arc<dyn Llm>,
-    samples: Vec<Sample>,
-    on_event: &'a mut (dyn FnMut(AnswerEvent) + Send),
-    cancel: &'a CancellationToken,
-    usage: TokenUsage,
-}
-
-impl Work<'_> {
-    fn stage(&mut self, stage: Stage, attempt: u32, message: String) {
-        (self.on_event)(AnswerEvent::Stage { stage, attempt, message });
-    }
-
-    /// Asks the model and adds up what it used. `None` if the question was cancelled meanwhile.
-    async fn complete(&mut self, completion: &Completion) -> Result<Option<String>, EngineError> {
-        let on_event = &mut *self.on_event;
-        let mut on_text = |text: &str| on_event(AnswerEvent::Text { text: text.to_owned() });
-        let reply = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Ok(None),
-            reply = self.model.complete(completion, &mut on_text) => reply?,
-        };
-        self.usage.add(reply.usage);
-        Ok(Some(reply.text))
-    }
-
-    fn without_program(self, text: String, suggestions: Vec<String>) -> Answer {
-        let empty = "The model's reply held neither a program nor a text. Ask again, or ask another model.";
-        Answer {
-            explanation: if text.is_empty() { empty.to_owned() } else { text },
-            program: String::new(),
-            outcome: None,
-            suggestions,
-            attempts: Vec::new(),
-            usage: self.usage,
-            model: self.model.name().to_owned(),
-        }
+/// The first files of a workspace, for people.
+async fn names_of_files(workspace: &Path) -> String {
+    let workspace = workspace.to_owned();
+    let listing = tokio::task::spawn_blocking(move || {
+        let entries = std::fs::read_dir(workspace).ok()?.take(1000).flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| prompt::one_line(&entry.file_name().to_string_lossy(), 80)).collect();
+        names.sort_unstable();
+        Some(names)
+    });
+    let names = listing.await.ok().flatten().unwrap_or_default();
+    match names.len() {
+        0 => "the files".into(),
+        1..=4 => names.join(", "),
+        n => format!("{} and {} more files", names[..3].join(", "), n - 3),
     }
 }
 
@@ -219,10 +239,23 @@ pub struct Ask {
     pub image: String,
     /// Ceilings of each run.
     pub limits: Limits,
+    /// What programs of the image are written in.
+    pub language: Language,
     /// Packages of the image besides the language's own library, by name with their versions.
     pub packages: BTreeMap<String, String>,
     /// Name of the model to ask; `None` is the configured default.
     pub model: Option<String>,
+    /// How much the answer may take.
+    pub effort: Effort,
+}
+
+impl Ask {
+    /// Whether programs can use `from glovebox import media`: the policy grants the service, this build has it, and the
+    /// image has the module.
+    #[must_use]
+    pub fn has_media(&self) -> bool {
+        cfg!(feature = "media") && self.image == "python" && self.limits.services.contains("media")
+    }
 }
 
 /// An earlier question with its program and its result in short; or a program of the user's own.
@@ -234,106 +267,6 @@ pub struct Exchange {
     pub program: String,
     /// What it printed, shortened.
     pub result: String,
-}
-
-/// The answer to a question.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Markdown for the user: what was done, what the result shows, what was assumed.
-    pub explanation: String,
-    /// Source text of the last program; empty if the model answered without one.
-    pub program: String,
-    /// The last program's outcome; `None` without a program.
-    pub outcome: Option<Outcome>,
-    /// What could be asked next.
-    pub suggestions: Vec<String>,
-    /// Every program that was tried, in order, the last included.
-    pub attempts: Vec<Attempt>,
-    /// What the model used.
-    pub usage: TokenUsage,
-    /// Name of the model that answered.
-    pub model: String,
-}
-
-/// One program that was tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Attempt {
-    /// Source text.
-    pub program: String,
-    /// Name of its ending, such as `exited`.
-    pub ending: String,
-    /// The error in one line; `None` if it succeeded.
-    pub error: Option<String>,
-}
-
-/// Tokens, as the provider counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TokenUsage {
-    /// Sent.
-    pub input_tokens: u64,
-    /// Received.
-    pub output_tokens: u64,
-    /// Calls made.
-    pub calls: u64,
-}
-
-impl TokenUsage {
-    /// Adds what another call used.
-    pub fn add(&mut self, other: TokenUsage) {
-        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
-        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
-        self.calls = self.calls.saturating_add(other.calls);
-    }
-}
-
-/// What happens while a question is answered, in order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum AnswerEvent {
-    /// A stage begins.
-    Stage {
-        /// Which.
-        stage: Stage,
-        /// 1 for the first program, 2 for its first repair, and so on.
-        attempt: u32,
-        /// For a person: `reading penguins.csv`, `repairing: KeyError: 'mass'`.
-        message: String,
-    },
-    /// A piece of the model's text as it arrives.
-    Text {
-        /// The piece.
-        text: String,
-    },
-    /// A whole program, about to be run.
-    Program {
-        /// Source text.
-        source: String,
-        /// As in `Stage`.
-        attempt: u32,
-    },
-    /// Something that the running program did.
-    Run {
-        /// As in `Stage`.
-        attempt: u32,
-        /// The runtime's event.
-        event: Event,
-    },
-}
-
-/// A stage of answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Reading the files.
-    Sampling,
-    /// The model writes a program.
-    Generating,
-    /// The program runs.
-    Running,
-    /// The model mends a program that failed.
-    Repairing,
-    /// The model explains.
-    Explaining,
 }
 
 #[cfg(test)]

@@ -27,6 +27,19 @@ pub(super) fn render(template: &str, values: &[(&str, &str)]) -> Vec<Message> {
     messages
 }
 
+/// The versions of the templates, as an answer keeps them.
+pub(super) fn versions() -> String {
+    let of = |name: &str, template: &str| {
+        format!("{name} {}", template.lines().next().and_then(|line| line.strip_prefix("version: ")).unwrap_or("?"))
+    };
+    [
+        of("generate", include_str!("prompts/generate.md")),
+        of("repair", include_str!("prompts/repair.md")),
+        of("explain", include_str!("prompts/explain.md")),
+    ]
+    .join(", ")
+}
+
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
@@ -87,6 +100,11 @@ mod tests {
         assert_eq!(messages.len(), 2);
         assert_eq!(messages[0].content, "a {{y}}");
         assert_eq!(messages[1].content, "--- system {{z}}");
+    }
+
+    #[test]
+    fn every_template_has_a_version() {
+        assert!(!versions().contains('?'), "{}", versions());
     }
 
     #[test]

@@ -1,18 +1,35 @@
 //! The whole of `answer` with recorded models and scripted runs.
 
-use std::collections::VecDeque;
+mod effort;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use glovebox_runtime::{Artifact, Clock, Display, Ending, Event, EventBody, Job, Lineage, Usage};
 
 use super::*;
 use crate::llm::recorded::{Recorded, RecordedReply};
-use crate::llm::{MessageRole, Purpose, Reply};
+use crate::llm::{Completion, MessageRole, Purpose, Reply};
 
 /// Ends its runs as told, and keeps the jobs it got.
 struct Script {
     endings: Mutex<VecDeque<Ending>>,
     jobs: Mutex<Vec<Job>>,
+    /// Whether the file of the workspace was there when the job ran.
+    copied: Mutex<Vec<bool>>,
+    /// So many runs show nothing.
+    silent: std::sync::atomic::AtomicUsize,
+}
+
+impl Script {
+    fn of(endings: Vec<Ending>) -> Script {
+        Script {
+            endings: Mutex::new(VecDeque::from(endings)),
+            jobs: Mutex::default(),
+            copied: Mutex::default(),
+            silent: 0.into(),
+        }
+    }
 }
 
 impl RunJob for Script {
@@ -27,8 +44,18 @@ impl RunJob for Script {
             cancel.cancel();
         }
         on_event(Event { seq: 1, body: EventBody::Stdout { text: "mean 4.2\n".into() } });
-        self.jobs.lock().unwrap().push(job);
-        Ok(outcome(ending))
+        self.copied.lock().unwrap().push(job.workspace.join("penguins.csv").is_file());
+        let mut jobs = self.jobs.lock().unwrap();
+        let mut outcome = outcome(ending);
+        if jobs.len() < self.silent.load(std::sync::atomic::Ordering::Relaxed) {
+            outcome.stdout.clear();
+            outcome.displays.clear();
+            outcome.artifacts.clear();
+        }
+        // Every program uses less fuel than the one before.
+        outcome.usage.fuel = 1000 - jobs.len() as u64;
+        jobs.push(job);
+        Ok(outcome)
     }
 }
 
@@ -87,6 +114,7 @@ struct Story {
     events: Vec<AnswerEvent>,
     jobs: Vec<Job>,
     asked: Vec<Completion>,
+    copied: Vec<bool>,
 }
 
 impl Story {
@@ -116,8 +144,10 @@ fn ask() -> Ask {
         interpreter: None,
         image: "python".into(),
         limits: Limits::default(),
+        language: Language::Python,
         packages: [("pandas".to_owned(), "2.3".to_owned())].into(),
         model: None,
+        effort: Effort::default(),
     }
 }
 
@@ -128,17 +158,21 @@ async fn story(replies: &[(Purpose, &str)], endings: Vec<Ending>) -> Story {
 }
 
 async fn story_of(ask: Ask, replies: &[(Purpose, &str)], endings: Vec<Ending>, cancel: &CancellationToken) -> Story {
-    let usage = TokenUsage { input_tokens: 10, output_tokens: 5, calls: 1 };
+    story_with(Script::of(endings), ask, replies, cancel).await
+}
+
+async fn story_with(script: Script, ask: Ask, replies: &[(Purpose, &str)], cancel: &CancellationToken) -> Story {
+    let usage = TokenUsage { input_tokens: 10, output_tokens: 5, calls: 1, cost_micro_usd: 2000 };
     let replies = replies
         .iter()
         .map(|(purpose, text)| RecordedReply { purpose: *purpose, text: (*text).into(), usage })
         .collect();
     let model = Arc::new(Witness { inner: Recorded::new(replies), asked: Mutex::default() });
-    let script = Script { endings: Mutex::new(VecDeque::from(endings)), jobs: Mutex::default() };
     let mut events = Vec::new();
-    let answer = answer_with(&script, model.clone(), 3, &ask, &mut |event| events.push(event), cancel).await;
+    let answer = answer_with(&script, &script, model.clone(), &ask, &mut |event| events.push(event), cancel).await;
     let asked = std::mem::take(&mut *model.asked.lock().unwrap());
-    Story { answer, events, jobs: script.jobs.into_inner().unwrap(), asked }
+    let copied = script.copied.into_inner().unwrap();
+    Story { answer, events, jobs: script.jobs.into_inner().unwrap(), asked, copied }
 }
 
 const FIRST: (Purpose, &str) = (Purpose::Generate, "I read it.\n```python\nfirst()\n```\n## Next questions\n- Why?\n");
@@ -154,7 +188,7 @@ async fn a_program_that_works_is_run_once_and_explained() {
     let answer = story.answer();
     assert_eq!((answer.explanation.as_str(), answer.program.as_str()), ("It is **4.2**.", "first()\n"));
     assert_eq!((answer.suggestions.as_slice(), answer.attempts.len()), (["By sex?".to_owned()].as_slice(), 1));
-    assert_eq!(answer.usage, TokenUsage { input_tokens: 20, output_tokens: 10, calls: 2 });
+    assert_eq!(answer.usage, TokenUsage { input_tokens: 20, output_tokens: 10, calls: 2, cost_micro_usd: 4000 });
     assert_eq!(
         story.stages(),
         [(Stage::Sampling, 1), (Stage::Generating, 1), (Stage::Running, 1), (Stage::Explaining, 1)]
@@ -193,12 +227,12 @@ async fn three_repairs_are_made_and_no_more() {
     let texts: Vec<String> = (0..9).map(|n| repair(&format!("try_{n}()"))).collect();
     let mut replies = vec![FIRST];
     replies.extend(texts.iter().map(|text| (Purpose::Repair, text.as_str())));
-    let story = story(&replies, vec![raised("KeyError"); 9]).await;
+    let endings = (0..9).map(|n| raised(&format!("Error{n}"))).collect();
+    let story = story(&replies, endings).await;
     let answer = story.answer();
     assert_eq!((story.jobs.len(), answer.attempts.len()), (4, 4));
     assert!(
-        answer.explanation.contains("failed** in each of 4 attempts")
-            && answer.explanation.contains("KeyError: 'mass'")
+        answer.explanation.contains("failed** in each of 4 attempts") && answer.explanation.contains("Error3: 'mass'")
     );
     assert!(answer.explanation.contains("3 repairs did not help"), "{}", answer.explanation);
     assert!(!answer.outcome.as_ref().unwrap().ending.is_success());

@@ -4,7 +4,7 @@ use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::runs::insert_events;
 use super::{Status, Storage, StoredEvent};
-use crate::engine::{Attempt, TokenUsage};
+use crate::engine::{Attempt, Details, TokenUsage};
 use crate::error::{Error, Result};
 use crate::tenants::Tenant;
 
@@ -38,6 +38,9 @@ pub struct AskRecord {
     /// What the model used.
     #[sqlx(json)]
     pub usage: TokenUsage,
+    /// How the answer came about.
+    #[sqlx(json)]
+    pub details: Details,
     /// Why there is no answer, by code.
     pub error_code: Option<String>,
     /// Why there is no answer, in a sentence.
@@ -104,6 +107,46 @@ impl Storage {
     }
 }
 
+/// What the questions of a day used of a model.
+#[derive(Clone, Debug, FromRow)]
+pub struct DayUsage {
+    /// Such as `2026-01-31`, in UTC.
+    pub day: String,
+    /// Name of the model.
+    pub model: String,
+    /// Questions.
+    pub asks: i64,
+    /// Calls of the model.
+    pub calls: i64,
+    /// Tokens sent.
+    pub input_tokens: i64,
+    /// Tokens received.
+    pub output_tokens: i64,
+    /// Millionths of a US dollar, by the prices at the time.
+    pub cost_micro_usd: i64,
+}
+
+impl Storage {
+    /// What a tenant's questions used, by day and model, newest day first. Questions of deleted sessions are not counted.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn model_usage(&self, tenant: &Tenant) -> Result<Vec<DayUsage>> {
+        Ok(sqlx::query_as(
+            "SELECT substr(created_at, 1, 10) AS day, model, count(*) AS asks, \
+             coalesce(sum(json_extract(usage, '$.calls')), 0) AS calls, \
+             coalesce(sum(json_extract(usage, '$.input_tokens')), 0) AS input_tokens, \
+             coalesce(sum(json_extract(usage, '$.output_tokens')), 0) AS output_tokens, \
+             coalesce(sum(json_extract(usage, '$.cost_micro_usd')), 0) AS cost_micro_usd \
+             FROM asks WHERE tenant = ? GROUP BY 1, 2 ORDER BY 1 DESC, 2",
+        )
+        .bind(tenant.as_str())
+        .fetch_all(&self.0.read)
+        .await?)
+    }
+}
+
 pub(super) async fn upsert(
     transaction: &mut Transaction<'static, Sqlite>,
     tenant: &Tenant,
@@ -112,12 +155,12 @@ pub(super) async fn upsert(
     use sqlx::types::Json;
     sqlx::query(
         "INSERT INTO asks (id, tenant, session_id, status, question, model, created_at, finished_at, explanation, \
-         program, suggestions, attempts, usage, error_code, error_detail) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         program, suggestions, attempts, usage, details, error_code, error_detail) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET status = excluded.status, model = excluded.model, \
          finished_at = excluded.finished_at, explanation = excluded.explanation, program = excluded.program, \
          suggestions = excluded.suggestions, attempts = excluded.attempts, usage = excluded.usage, \
-         error_code = excluded.error_code, error_detail = excluded.error_detail",
+         details = excluded.details, error_code = excluded.error_code, error_detail = excluded.error_detail",
     )
     .bind(&ask.id)
     .bind(tenant.as_str())
@@ -132,6 +175,7 @@ pub(super) async fn upsert(
     .bind(Json(&ask.suggestions))
     .bind(Json(&ask.attempts))
     .bind(Json(&ask.usage))
+    .bind(Json(&ask.details))
     .bind(&ask.error_code)
     .bind(&ask.error_detail)
     .execute(&mut **transaction)

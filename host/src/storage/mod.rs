@@ -22,7 +22,7 @@ mod trees;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use asks::AskRecord;
+pub use asks::{AskRecord, DayUsage};
 pub use blobs::{Blob, Staged, Upload};
 pub use checkpoints::{CheckpointRecord, KeptTurn, NewState, file_name};
 pub use files::FileRecord;

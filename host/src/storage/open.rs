@@ -13,9 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "2";
+const DATA_VERSION: &str = "3";
 /// Layouts that are brought to that one when they are opened.
-const OLDER: [&str; 1] = ["1"];
+const OLDER: [&str; 2] = ["1", "2"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]

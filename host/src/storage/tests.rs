@@ -223,7 +223,7 @@ async fn a_turn_that_cannot_be_written_down_leaves_its_session_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_directory_of_layout_1_is_brought_to_layout_2_with_everything_in_it() {
+async fn a_directory_of_layout_1_is_brought_to_the_present_layout_with_everything_in_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("workspaces/ses_1")).unwrap();
     std::fs::write(dir.path().join("workspaces/ses_1/kept.txt"), "kept").unwrap();
@@ -236,6 +236,9 @@ async fn a_directory_of_layout_1_is_brought_to_layout_2_with_everything_in_it() 
         "INSERT INTO sessions VALUES ('ses_1', 'local', 't', 'python', 'default', '2026-01-01', '2026-01-01')",
         "INSERT INTO runs (id, tenant, session_id, status, image, policy, code, request, created_at) \
          VALUES ('run_1', 'local', 'ses_1', 'done', 'python', 'default', '1', '{}', '2026-01-01')",
+        "INSERT INTO asks (id, tenant, session_id, status, question, model, created_at, explanation, program, suggestions, \
+         attempts, usage) VALUES ('ask_1', 'local', 'ses_1', 'done', 'why?', 'm', '2026-01-01', '', '', '[]', '[]', \
+         '{\"input_tokens\": 1, \"output_tokens\": 1, \"calls\": 1}')",
     ] {
         sqlx::query(statement).execute(&pool).await.unwrap();
     }
@@ -244,6 +247,8 @@ async fn a_directory_of_layout_1_is_brought_to_layout_2_with_everything_in_it() 
     let tenant = Tenant::local();
     let session = storage.session(&tenant, "ses_1").await.unwrap();
     assert_eq!((session.head, session.turns), (None, 0));
+    let ask = storage.ask(&tenant, "ask_1").await.unwrap();
+    assert_eq!((ask.usage.calls, ask.details), (1, crate::engine::Details::default()));
     let run = storage.run(&tenant, "run_1").await.unwrap().run;
     assert_eq!((run.checkpoint, run.undone), (None, false));
     assert!(dir.path().join("workspaces/ses_1/kept.txt").exists());

@@ -2,6 +2,7 @@
 //! another, with fences inside the strings of a program. More lenient than CommonMark on purpose.
 
 use super::python::Lexer;
+use crate::engine::Language;
 
 /// A fenced block.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(super) struct Block {
     pub(super) language: String,
     /// The lines between the fences, without their common indentation.
     pub(super) text: String,
+    /// The last line of prose before it.
+    pub(super) lead: String,
 }
 
 /// Splits a text into its fenced blocks and the prose around them.
@@ -20,23 +23,26 @@ pub(super) fn split(text: &str) -> (Vec<Block>, String) {
     let mut blocks = Vec::new();
     let mut prose = String::new();
     let mut open: Option<Open> = None;
+    let mut lead = "";
     for (number, line) in lines.iter().enumerate() {
         let fence = fence(line);
         match (open.take(), fence) {
             (None, Some(fence)) => {
                 if let Some(code) = fence.closed_on_its_line() {
-                    blocks.push(Block { language: String::new(), text: code.to_owned() });
+                    blocks.push(Block { language: String::new(), text: code.to_owned(), lead: lead.to_owned() });
+                    lead = "";
                 } else {
-                    open = Some(Open::new(&fence, line));
+                    open = Some(Open::new(&fence, line, std::mem::take(&mut lead)));
                 }
             }
             (None, None) => {
                 prose.push_str(line);
                 prose.push('\n');
+                lead = if line.trim().is_empty() { lead } else { line };
             }
             (Some(block), Some(fence)) if block.ends_at(&fence, last_closer.is_some_and(|last| number < last)) => {
                 // A fence with a language where one should close: the closing one was forgotten.
-                open = (!fence.info.is_empty()).then(|| Open::new(&fence, line));
+                open = (!fence.info.is_empty()).then(|| Open::new(&fence, line, ""));
                 blocks.push(block.close());
             }
             (Some(mut block), _) => {
@@ -68,7 +74,12 @@ fn fence(line: &str) -> Option<Fence<'_>> {
     let trimmed = line.trim();
     let mark = trimmed.chars().next().filter(|c| *c == '`' || *c == '~')?;
     let length = trimmed.chars().take_while(|c| *c == mark).count();
-    (length >= 3).then(|| Fence { mark, length, info: trimmed[length..].trim() })
+    (length >= 3).then(|| Fence { mark, length, info: trimmed[length..].trim_matches(is_blank) })
+}
+
+/// Replacement characters are what is left of bytes that were no text.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == char::REPLACEMENT_CHARACTER
 }
 
 struct Open {
@@ -77,11 +88,12 @@ struct Open {
     indent: usize,
     language: String,
     text: String,
+    lead: String,
     lexer: Lexer,
 }
 
 impl Open {
-    fn new(fence: &Fence<'_>, line: &str) -> Open {
+    fn new(fence: &Fence<'_>, line: &str, lead: &str) -> Open {
         let info = fence.info.trim_start_matches(['{', '.']);
         let language = info.split(|c: char| c.is_whitespace() || ",{}:;".contains(c)).next().unwrap_or("");
         Open {
@@ -90,12 +102,13 @@ impl Open {
             indent: line.len() - line.trim_start().len(),
             language: language.to_lowercase(),
             text: String::new(),
+            lead: lead.to_owned(),
             lexer: Lexer::default(),
         }
     }
 
     fn ends_at(&self, fence: &Fence<'_>, more_closers: bool) -> bool {
-        let in_string = is_python(&self.language) && self.lexer.in_triple_quotes() && more_closers;
+        let in_string = Language::Python.is(&self.language) && self.lexer.in_triple_quotes() && more_closers;
         let closes = fence.info.is_empty() && fence.length >= self.length;
         let reopens = fence.length == self.length && is_word(fence.info);
         fence.mark == self.mark && (closes || reopens) && !in_string
@@ -110,18 +123,12 @@ impl Open {
     }
 
     fn close(self) -> Block {
-        Block { language: self.language, text: dedent(&self.text) }
+        Block { language: self.language, text: dedent(&self.text), lead: self.lead }
     }
 }
 
 fn is_word(info: &str) -> bool {
     !info.is_empty() && info.chars().all(|c| c.is_alphanumeric() || "+-_#.".contains(c))
-}
-
-/// True for the names that models give to Python.
-pub(super) fn is_python(language: &str) -> bool {
-    let stem = language.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    matches!(stem, "python" | "py" | "ipython" | "pycon" | "jupyter" | "tool_code" | "code" | "python-repl")
 }
 
 /// Takes the indentation away that all lines share.

@@ -5,6 +5,8 @@ use serde_json::Value;
 const PROGRAM_KEYS: [&str; 6] = ["code", "program", "python", "source", "script", "source_code"];
 const TEXT_KEYS: [&str; 5] = ["explanation", "answer", "text", "markdown", "message"];
 const SUGGESTION_KEYS: [&str; 5] = ["suggestions", "next_questions", "questions", "follow_ups", "follow_up_questions"];
+const ALTERNATIVE_KEYS: [&str; 5] = ["alternatives", "programs", "candidates", "options", "suggested_programs"];
+const TITLE_KEYS: [&str; 5] = ["title", "name", "description", "label", "explanation"];
 /// Levels of nesting that are searched.
 const MAX_DEPTH: usize = 6;
 /// Opening braces from which an object is tried.
@@ -16,6 +18,8 @@ pub(super) struct Found {
     pub(super) program: Option<String>,
     pub(super) text: Option<String>,
     pub(super) suggestions: Vec<String>,
+    /// Title and source text of programs in a list.
+    pub(super) alternatives: Vec<(String, String)>,
 }
 
 /// A text that is one JSON object with a program or a text in it, and nothing else.
@@ -25,7 +29,10 @@ pub(super) fn whole(text: &str) -> Option<Found> {
         return None;
     }
     let value = serde_json::from_str::<Value>(text).or_else(|_| serde_json::from_str(&relaxed(text))).ok()?;
-    let found = read(&value);
+    let mut found = read(&value);
+    if found.program.is_none() && !found.alternatives.is_empty() {
+        found.program = Some(found.alternatives.remove(0).1);
+    }
     (found.program.is_some() || found.text.is_some()).then_some(found)
 }
 
@@ -52,7 +59,24 @@ fn read(value: &Value) -> Found {
         program: search(value, &PROGRAM_KEYS, MAX_DEPTH),
         text: TEXT_KEYS.iter().find_map(|key| value.get(key)?.as_str()).map(str::to_owned),
         suggestions: SUGGESTION_KEYS.iter().find_map(|key| value.get(key)).map(strings).unwrap_or_default(),
+        alternatives: ALTERNATIVE_KEYS
+            .iter()
+            .find_map(|key| value.get(key)?.as_array())
+            .map(|items| listed(items.as_slice()))
+            .unwrap_or_default(),
     }
+}
+
+/// The programs of a list of source texts, or of objects with one each.
+fn listed(items: &[Value]) -> Vec<(String, String)> {
+    let program = |item: &Value| match item {
+        Value::String(text) => Some((String::new(), text.clone())),
+        item => {
+            let title = TITLE_KEYS.iter().find_map(|key| item.get(key)?.as_str()).unwrap_or_default();
+            Some((title.to_owned(), search(item, &PROGRAM_KEYS, MAX_DEPTH)?))
+        }
+    };
+    items.iter().take(16).filter_map(program).collect()
 }
 
 /// The first string under one of the keys, also inside of arguments that are JSON in a string.

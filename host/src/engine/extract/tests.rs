@@ -59,6 +59,15 @@ fn shapes() -> Vec<(&'static str, String, Option<String>)> {
         ("a heading is no comment", "# Result\nThe mean is 4 (see above).".into(), None),
         ("bare code that ends in an expression", "a = 1\na + a + a\n".into(), Some("a = 1\na + a + a\n".into())),
         ("a note with a colon", "# Note\nNote: the mean(s) differ a lot.\nNothing else to say here.".into(), None),
+        ("a wrong tag", format!("```text\n{CODE}```"), code()),
+        ("the tag of another language", format!("```r\n{CODE}```"), code()),
+        ("channels", format!("<|channel|>analysis<|message|>```python\nbad()\n```<|end|><|start|>assistant<|channel|>final<|message|>```python\n{CODE}```<|return|>"), code()),
+        ("brackets around thinking", format!("[THINK]\n```python\nbad()\n```\n[/THINK]\n```python\n{CODE}```"), code()),
+        ("a list of programs", serde_json::json!({"programs": [{"title": "A", "code": CODE}, {"title": "B", "code": "b()"}]}).to_string(), code()),
+        ("javascript under the tag of python", "```python\nconst x = 1;\nconsole.log(x);\n```".into(), None),
+        ("a patch without its program", "```diff\n--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n```".into(), None),
+        ("replacement characters", format!("\u{fffd}\u{fffd}\n```python\n{CODE}```\u{fffd}"), code()),
+        ("a query in a string", "```python\nimport x\nq = 'a'\nSELECT = 1\n```".into(), Some("import x\nq = 'a'\nSELECT = 1\n".into())),
         ("another language", "```sql\nselect 1\n```".into(), None),
         ("JSON without a program", "{\"explanation\": \"Nothing to do.\"}".into(), None),
         ("empty block", "```python\n```".into(), None),
@@ -155,4 +164,45 @@ fn json_replies_carry_text_and_suggestions() {
         ("**Four.**".into(), vec!["Why?".into()])
     );
     assert_eq!(explanation("```markdown\nFour.\n```").0, "Four.");
+}
+
+#[test]
+fn code_that_cannot_be_run_is_named() {
+    let reason = |reply: &str, language: &Language| extract_for(reply, language, None).refused.map(|one| one.reason);
+    for (reply, name) in [
+        ("```r\nlibrary(dplyr)\n```", "R"),
+        ("```julia\nusing CSV\n```", "Julia"),
+        ("```sql\nselect 1\n```", "SQL"),
+        ("```python\nconst a = 1;\nconsole.log(a)\n```", "JavaScript"),
+        ("```c\nint x;\n```", "C"),
+    ] {
+        let expected = format!("the reply holds {name} code, and only Python runs here");
+        assert_eq!(reason(reply, &Language::Python), Some(expected), "{reply}");
+    }
+    assert!(reason("```python\nimport os\n```", &Language::JavaScript).is_some());
+    assert_eq!(reason("```js\nconst a = 1\n```", &Language::JavaScript), None);
+    assert_eq!(
+        extract_for("const a = 1\nconsole.log(a)", &Language::JavaScript, None).program.as_deref(),
+        Some("const a = 1\nconsole.log(a)\n")
+    );
+    assert_eq!(reason("Use `pip`:\n```bash\npip install x\n```", &Language::Python), None);
+    assert_eq!(
+        reason("```diff\n-x\n+y\n```", &Language::Python).as_deref(),
+        Some("the reply holds a patch, and a whole program is needed")
+    );
+}
+
+#[test]
+fn other_programs_are_kept_with_their_titles() {
+    let reply =
+        "### Fast way\n```python\nprint('the fast way')\n```\nMore exact:\n```python\nprint('the exact way')\n```";
+    let found = extract(reply);
+    assert_eq!(found.program.as_deref(), Some("print('the exact way')\n"));
+    assert_eq!(
+        found.alternatives,
+        [Alternative { title: "Fast way".into(), program: "print('the fast way')\n".into() }]
+    );
+    let list = serde_json::json!({"code": "a()", "alternatives": ["b()", {"title": "C", "code": "c()"}, "a()"]});
+    let titles: Vec<_> = extract(&list.to_string()).alternatives.into_iter().map(|one| one.title).collect();
+    assert_eq!(titles, ["Alternative 1", "C"]);
 }
