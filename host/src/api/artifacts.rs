@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::body::{Disposition, download};
+use super::body::{Content, Disposition, download};
 use super::wire::{Artifact, Problem};
 use crate::app::AppState;
 use crate::error::Result;
@@ -23,12 +24,19 @@ pub(super) async fn show(
 
 /// The bytes: PNG, JPEG, GIF and WebP inline, everything else as an attachment.
 #[utoipa::path(get, path = "/api/v1/artifacts/{id}/content", tag = "artifacts", params(("id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Problem)))]
-pub(super) async fn content(State(app): State<AppState>, tenant: Tenant, Path(id): Path<String>) -> Result<Response> {
+    responses((status = 200, content_type = "application/octet-stream"), (status = 206, content_type = "application/octet-stream"),
+        (status = 404, body = Problem), (status = 416)))]
+pub(super) async fn content(
+    State(app): State<AppState>,
+    tenant: Tenant,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let artifact = app.storage.artifact(&tenant, &id).await?;
     let picture = matches!(artifact.media_type.as_str(), "image/png" | "image/jpeg" | "image/gif" | "image/webp");
     let disposition = if picture { Disposition::Inline } else { Disposition::Attachment };
     let name = artifact.path.rsplit('/').next().unwrap_or(&artifact.path);
     let path = app.storage.blob_path(&tenant, &artifact.sha256);
-    download(path, name, &artifact.media_type, artifact.size, &artifact.sha256, disposition).await
+    let content = Content { path, name, kind: &artifact.media_type, sha256: &artifact.sha256, disposition };
+    download(content, &headers).await
 }

@@ -26,7 +26,8 @@ pub(super) async fn create(
     Json(request): Json<AskRequest>,
 ) -> Result<Response> {
     let session = app.storage.session(&tenant, &id).await?;
-    let live = crate::asks::start(&app, &tenant, session, &request.question, request.model).await?;
+    let live =
+        crate::asks::start(&app, &tenant, session, &request.question, request.model.clone(), request.wanted()).await?;
     answer(&app, live, Subject::Ask, Reply::of(&headers, request.wait)).await
 }
 

@@ -6,9 +6,10 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::de::DeserializeOwned;
 use tokio_util::io::ReaderStream;
+use tower_http::services::ServeFile;
 
 use crate::app::AppState;
 use crate::error::{Code, Error, Result};
@@ -132,44 +133,60 @@ pub(super) enum Disposition {
     Attachment,
 }
 
-/// A content as a response: streamed, never sniffed, never run.
-pub(super) async fn download(
-    path: PathBuf,
-    name: &str,
-    kind: &str,
-    size: i64,
-    sha256: &str,
-    disposition: Disposition,
-) -> Result<Response> {
-    let file = tokio::fs::File::open(path).await?;
-    Ok(send(file, name, kind, size.unsigned_abs(), Some(sha256), disposition))
+/// A stored content as it is served.
+pub(super) struct Content<'a> {
+    /// Where it lies.
+    pub(super) path: PathBuf,
+    /// What it is saved as.
+    pub(super) name: &'a str,
+    /// Its media type.
+    pub(super) kind: &'a str,
+    /// Its digest, as hex.
+    pub(super) sha256: &'a str,
+    /// How a browser is to treat it.
+    pub(super) disposition: Disposition,
 }
 
-pub(super) fn send(
-    file: tokio::fs::File,
-    name: &str,
-    kind: &str,
-    size: u64,
-    sha256: Option<&str>,
-    disposition: Disposition,
-) -> Response {
-    let mut response = Body::from_stream(ReaderStream::with_capacity(file, 64 * 1024)).into_response();
-    let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(header::CONTENT_TYPE, kind);
-    set(header::CONTENT_LENGTH, &size.to_string());
-    set(header::CONTENT_DISPOSITION, &content_disposition(name, disposition));
-    set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
-    if let Some(sha256) = sha256 {
-        set(header::ETAG, &format!("\"{sha256}\""));
-        set(header::CACHE_CONTROL, "private, max-age=31536000, immutable");
+/// A content as a response: streamed, the part that `request` asks for (RFC 9110 ranges: players seek by them, cut
+/// downloads go on by them), never sniffed, never run.
+pub(super) async fn download(content: Content<'_>, request: &HeaderMap) -> Result<Response> {
+    let mut part = Request::new(Body::empty());
+    let tag = format!("\"{}\"", content.sha256);
+    // A content never changes under its digest: another tag asks for another content, which is sent whole.
+    let same = request.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == tag.as_bytes());
+    if let (Some(range), true) = (request.get(header::RANGE), same) {
+        part.headers_mut().insert(header::RANGE, range.clone());
     }
-    *response.status_mut() = StatusCode::OK;
+    let served = ServeFile::new(&content.path).try_call(part).await?;
+    if served.status() == StatusCode::NOT_FOUND {
+        return Err(Error::internal(anyhow::anyhow!("{} is gone", content.path.display())));
+    }
+    let mut response = served.map(Body::new);
+    response.headers_mut().remove(header::LAST_MODIFIED);
+    protect(&mut response, content.name, content.kind, content.disposition);
+    set(&mut response, header::ETAG, &tag);
+    set(&mut response, header::CACHE_CONTROL, "private, max-age=31536000, immutable");
+    Ok(response)
+}
+
+/// A file without a name of its own in storage as a response.
+pub(super) fn send(file: tokio::fs::File, name: &str, kind: &str, size: u64) -> Response {
+    let mut response = Response::new(Body::from_stream(ReaderStream::with_capacity(file, 64 * 1024)));
+    set(&mut response, header::CONTENT_LENGTH, &size.to_string());
+    protect(&mut response, name, kind, Disposition::Attachment);
     response
+}
+
+fn protect(response: &mut Response, name: &str, kind: &str, disposition: Disposition) {
+    set(response, header::CONTENT_TYPE, kind);
+    set(response, header::CONTENT_DISPOSITION, &content_disposition(name, disposition));
+    set(response, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
 }
 
 /// RFC 6266: an ASCII name for old clients and the real one for all others.

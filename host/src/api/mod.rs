@@ -60,6 +60,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/images", get(catalog::images)),
         ("/api/v1/policies", get(catalog::policies)),
         ("/api/v1/models", get(catalog::models)),
+        ("/api/v1/usage", get(catalog::usage)),
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(health::metrics)),

@@ -20,7 +20,7 @@ use super::{artifacts, asks, catalog, checkpoints, files, health, runs, sessions
         checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content,
-        catalog::images, catalog::policies, catalog::models,
+        catalog::images, catalog::policies, catalog::models, catalog::usage,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(

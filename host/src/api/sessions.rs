@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::body::{Disposition, Json, is_type, receive, send};
+use super::body::{Json, is_type, receive, send};
 use super::files::all;
 use super::wire::{
     Artifact, Artifacts, Files, FilesRequest, History, Problem, Run, Session, SessionRequest, Sessions, TitleRequest,
@@ -157,14 +157,7 @@ pub(super) async fn archive(State(app): State<AppState>, tenant: Tenant, Path(id
     let file = tokio::fs::File::from_std(sessions::archive(&app, &session).await?);
     let size = file.metadata().await?.len();
     let title = if session.title.is_empty() { "session" } else { &session.title };
-    Ok(send(
-        file,
-        &safe_name(&format!("{}.zip", title.replace(['/', '\\'], "_"))),
-        "application/zip",
-        size,
-        None,
-        Disposition::Attachment,
-    ))
+    Ok(send(file, &safe_name(&format!("{}.zip", title.replace(['/', '\\'], "_"))), "application/zip", size))
 }
 
 fn turn(run: Run) -> Turn {

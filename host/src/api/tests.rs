@@ -177,6 +177,7 @@ impl Backend for Echo {
             attempts: Vec::new(),
             usage: TokenUsage::default(),
             model: "echo".into(),
+            details: crate::engine::Details::default(),
         })
     }
 
@@ -200,7 +201,7 @@ impl Backend for Echo {
     }
 
     fn models(&self) -> Vec<ModelInfo> {
-        vec![ModelInfo { name: "echo".into(), provider: "test".into(), default: true }]
+        vec![ModelInfo { name: "echo".into(), provider: "test".into(), default: true, ..ModelInfo::default() }]
     }
 
     fn alive(&self) -> std::result::Result<(), String> {

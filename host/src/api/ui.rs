@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::error::{Error, Result};
 
 /// What a page may load: only from here; pictures also from data and blobs.
-const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; \
+const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; font-src 'self'; \
                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! files {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::engine::{Attempt, TokenUsage};
+use crate::engine::{Alternative, Attempt, Candidate, Check, Effort, TokenUsage, Wanted};
 use crate::error::{Code, Result};
 use crate::live::Record;
 use crate::storage::{ArtifactRecord, AskRecord, FileRecord, RunRecord, RunView, Status};
@@ -191,6 +191,17 @@ pub struct AskResult {
     pub suggestions: Vec<String>,
     /// Every program that was tried.
     pub attempts: Vec<Attempt>,
+    /// Other programs that the model suggested, for the user to choose.
+    pub alternatives: Vec<Alternative>,
+    /// Programs that were run side by side before one of them was kept; empty if only one was asked for.
+    pub candidates: Vec<Candidate>,
+    /// Whether what the explanation names exists; absent if nothing was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Check>,
+    /// What the answer may take.
+    pub effort: Effort,
+    /// Versions of the prompts.
+    pub prompt_version: String,
     /// What the model used.
     pub usage: TokenUsage,
     /// Why there is no answer.
@@ -324,8 +335,31 @@ pub struct AskRequest {
     pub question: String,
     /// Name of the model; the default one if absent.
     pub model: Option<String>,
+    /// Programs that are asked for and run side by side, 1 to 8; the best is kept. 1 if absent.
+    pub candidates: Option<u32>,
+    /// Programs that may be asked for in place of one that failed, 0 to 10; 3 if absent and not configured otherwise.
+    pub max_repairs: Option<u32>,
+    /// Tokens of all calls, at most what is configured.
+    pub max_tokens: Option<u64>,
+    /// Seconds until the answer, at most what is configured.
+    pub max_seconds: Option<u64>,
+    /// Cost of all calls in US dollars, at most what is configured.
+    pub max_cost_usd: Option<f64>,
     /// False to be answered at once; true if absent.
     pub wait: Option<bool>,
+}
+
+impl AskRequest {
+    /// What it may take.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            candidates: self.candidates,
+            max_repairs: self.max_repairs,
+            max_tokens: self.max_tokens,
+            max_seconds: self.max_seconds,
+            max_cost_usd: self.max_cost_usd,
+        }
+    }
 }
 
 /// A named set of limits.
@@ -438,6 +472,11 @@ pub(super) fn ask_result(ask: AskRecord, run: Option<RunView>) -> AskResult {
         run: run.map(Run::from),
         suggestions: ask.suggestions,
         attempts: ask.attempts,
+        alternatives: ask.details.alternatives,
+        candidates: ask.details.candidates,
+        checked: ask.details.checked,
+        effort: ask.details.effort,
+        prompt_version: ask.details.prompt_version,
         usage: ask.usage,
         error: stored_problem(ask.error_code, ask.error_detail),
     }

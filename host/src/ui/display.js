@@ -6,7 +6,7 @@ import { markdown } from "./markdown.js";
 import { strings } from "./strings.js";
 import { fromHtml, fromResource, tableView } from "./table.js";
 
-const PICTURES = ["image/png", "image/svg+xml", "image/jpeg", "image/gif", "image/webp"];
+const PICTURES = ["image/gif", "image/png", "image/svg+xml", "image/jpeg", "image/webp"];
 const RESOURCES = ["application/vnd.dataresource+json", "application/vnd.glovebox.table+json"];
 const MAX_TEXT_CHARS = 200_000;
 
@@ -62,6 +62,12 @@ export function pictureView({ src, mime, about, name }) {
   return h("figure", { class: "card picture" },
     h("button", { type: "button", class: "picture-button", "aria-label": strings.zoom, on: { click: () => zoom(src, about) } }, image),
     h("div", { class: "card-tools" }, button({ label: strings.saveImage(kind.toUpperCase()), icon: icon("download"), class: "icon-button save-image", on: { click: save } })));
+}
+
+/** A video or a sound with the browser's own controls. `src` is one of ours. */
+export function playerView({ src, mime, about }) {
+  const sound = mime.startsWith("audio/");
+  return h(sound ? "audio" : "video", { src, controls: true, preload: "metadata", class: "player", "aria-label": strings.playerLabel(about), ...(sound ? {} : { playsinline: true }) });
 }
 
 // connect-src allows our own origin only, so data URLs are decoded here rather than fetched.

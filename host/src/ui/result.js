@@ -2,7 +2,7 @@
 
 import { ApiError, url } from "./api.js";
 import { announce, button, download, h, replace } from "./dom.js";
-import { displayKind, displayView, pictureView, textView } from "./display.js";
+import { displayKind, displayView, pictureView, playerView, textView } from "./display.js";
 import * as format from "./format.js";
 import { program } from "./highlight.js";
 import { icon } from "./icons.js";
@@ -10,7 +10,9 @@ import { markdown } from "./markdown.js";
 import { strings } from "./strings.js";
 
 const PICTURE = /^image\/(png|jpeg|gif|webp)$/;
+const RECORDING = /^(video\/(mp4|webm|ogg)|audio\/(mpeg|mp4|wav|x-wav|ogg|flac|webm|aac))$/;
 const MAX_LARGE_PICTURES = 4;
+const MAX_PLAYERS = 4;
 
 /**
  * `turn` is `{ask}` or `{run}`. `actions`: `{ask(question), rerun(code), retry(), archive}`, archive being the URL of the zip.
@@ -38,7 +40,9 @@ const succeeded = (outcome) => outcome.ending?.kind === "exited" && outcome.endi
 
 function shown(outcome, run, about) {
   const displays = outcome?.displays ?? [];
-  const views = displays.map((display) => displayView(display, about)).filter(Boolean);
+  const recordings = (run?.artifacts ?? []).filter((artifact) => RECORDING.test(artifact.media_type)).slice(0, MAX_PLAYERS);
+  const players = recordings.map((artifact) => h("figure", { class: "card" }, playerView({ src: content(artifact), mime: artifact.media_type, about })));
+  const views = [...players, ...displays.map((display) => displayView(display, about)).filter(Boolean)];
   if (displays.some((display) => displayKind(display) === "picture")) return views;
   // A program that only saved its picture still deserves to have it seen.
   const pictures = (run?.artifacts ?? []).filter((artifact) => PICTURE.test(artifact.media_type)).slice(0, MAX_LARGE_PICTURES);

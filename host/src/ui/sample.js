@@ -1,7 +1,7 @@
 // What is known of a file: facts, columns with little charts, first rows; or a picture, or the beginning of a text.
 
 import { button, h, replace, svg } from "./dom.js";
-import { textView } from "./display.js";
+import { playerView, textView } from "./display.js";
 import * as format from "./format.js";
 import { icon } from "./icons.js";
 import { strings } from "./strings.js";
@@ -15,12 +15,23 @@ export function facts(sample) {
   const size = format.bytes(sample.size);
   if (sample.kind === "table") return [rows(sample), strings.columns(sample.columns.length), size];
   if (sample.kind === "workbook") return [strings.sheets(sample.sheets.length), size];
+  if (sample.kind === "database") return [strings.tables(sample.tables.length), size];
+  if (sample.kind === "document") return [sample.format.toUpperCase(), strings.pages(sample.pages), sample.title, size];
+  if (sample.kind === "archive") return [sample.format, strings.filesInside(sample.files, sample.files_estimated), strings.unpacked(format.bytes(sample.unpacked_bytes)), size];
+  if (sample.kind === "media") return [sample.format, sample.duration_ms > 0 ? format.duration(sample.duration_ms) : null, ...sample.streams.map(stream), size];
   if (sample.kind === "text") return [strings.lines(sample.lines), sample.encoding, size];
   if (sample.kind === "image") {
     const motion = sample.frames > 1 ? [strings.frames(sample.frames), format.duration(sample.duration_ms)] : [strings.still];
     return [sample.format.toUpperCase(), `${sample.width} × ${sample.height}`, ...motion, sample.color, size];
   }
   return [sample.media_type, size];
+}
+
+/** A stream of audio or video in short, such as `h264 640 × 360, 25 fps`. */
+function stream({ kind, codec, width, height, frames_per_second: rate, channels, sample_rate: samples }) {
+  if (kind === "video") return `${codec} ${width} × ${height}${rate > 0 ? `, ${strings.framesPerSecond(rate)}` : ""}`;
+  if (kind === "audio") return `${codec} ${strings.channels(channels)}, ${strings.hertz(samples)}`;
+  return `${kind} ${codec}`;
 }
 
 const rows = (table) => (table.rows_estimated ? strings.rowsEstimated(table.rows) : strings.rows(table.rows));
@@ -40,6 +51,18 @@ function content(file, sample) {
     case "workbook":
       return sample.sheets.map((sheet) => h("section", { class: "sheet" },
         h("h3", {}, sheet.name, h("small", {}, rows(sheet.table))), tableSample(sheet.table)));
+    case "database":
+      return sample.tables.map((table) => h("section", { class: "sheet" },
+        h("h3", {}, table.name, h("small", {}, rows(table.table))), tableSample(table.table)));
+    case "document":
+      return sample.preview ? textView(sample.preview) : h("p", { class: "hint" }, strings.noText);
+    case "media":
+      return h("div", { class: "card thumbnail" }, playerView({ src: url("files", file.id, "content"), mime: sample.media_type, about: sample.name }));
+    case "archive":
+      return [
+        h("ul", { class: "entries" }, sample.entries.map((entry) => h("li", {}, h("span", {}, entry.name), h("small", {}, format.bytes(entry.size))))),
+        sample.inner ? [h("h3", {}, sample.inner.name), content(file, sample.inner)] : null,
+      ];
     case "json":
       return [h("p", {}, format.sentence(sample.structure)), textView(sample.preview)];
     case "text":
