@@ -1,4 +1,4 @@
-//! Makes a file with a name of a fuzzer's bytes: the first byte chooses the name, the rest is the content.
+//! Makes a file with a name of any bytes: the first byte chooses the name, the rest is the content.
 
 /// Names that lead the sampler to each of its readers.
 const NAMES: &[&str] = &[

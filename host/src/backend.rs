@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{Backend, ImageInfo, ImageState, Turn, Turned};
 use crate::config::Config;
 use crate::engine::sample::Sample;
-use crate::engine::{Answer, AnswerEvent, Ask, Engine, EngineError, answer, sampler};
+use crate::engine::{Answer, AnswerEvent, Ask, Engine, EngineError, answer};
 use crate::error::{Code, Error, Result};
 use crate::llm::{LlmError, ModelInfo, Models};
 use crate::workers::{Pool, PoolConfig};
@@ -167,7 +167,7 @@ impl Local {
     ///
     /// The models of the environment cannot be set up, or a worker cannot be started.
     pub async fn start(config: &Config, images: Arc<Images>, workers: usize) -> Result<Arc<Local>> {
-        let models = Models::from_env().map_err(|error| llm_error(&error))?;
+        let models = Models::load(config.models_file().as_deref()).map_err(|error| llm_error(&error))?;
         let pool = pool(config, &images, workers).await?;
         Ok(Arc::new(Local { engine: Engine::new(pool, models), images }))
     }
@@ -220,7 +220,7 @@ impl Backend for Local {
     }
 
     fn sample(&self, dir: &Dir, path: &str) -> Result<Sample> {
-        sampler::sample_file(dir, path).map_err(|error| Error::invalid(error.to_string()))
+        crate::sampling::sample_file(dir, path).map_err(|error| Error::invalid(error.to_string()))
     }
 
     fn images(&self) -> Vec<ImageInfo> {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::engine::{Effort, MOST_REPAIRS};
+
 /// Every setting of the server, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -17,6 +19,9 @@ pub struct Config {
     /// Directory with guest images, beside those that came with the binary. Default: `images` in the data
     /// directory, once it is there.
     pub images_dir: Option<PathBuf>,
+    /// TOML file with the language models; see [`crate::llm::ModelsConfig`]. Default: `glovebox/models.toml` below the XDG
+    /// config home, once it is there.
+    pub models_file: Option<PathBuf>,
     /// Largest file that can be uploaded, in MiB. Default 512.
     pub upload_limit_mib: u64,
     /// Worker processes. Default: one per core.
@@ -42,6 +47,14 @@ pub struct Config {
     pub checkpoint_mib: u64,
     /// Sessions that are kept awake at once, in all workers. Default 512.
     pub live_sessions: usize,
+    /// Repairs that an answer may take unless the question says otherwise. Default 3, at most 10.
+    pub ask_repairs: u32,
+    /// Tokens that an answer may use; a question can only ask for less. Default 200 000.
+    pub ask_tokens: u64,
+    /// Seconds that an answer may take; a question can only ask for less. Default 600.
+    pub ask_seconds: u64,
+    /// What an answer may cost, in hundredths of a US dollar; a question can only ask for less. Default 100.
+    pub ask_cost_cents: u64,
 }
 
 /// What is wrong with the configuration, and where.
@@ -61,12 +74,13 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 17] = [
+pub const SETTINGS: [&str; 22] = [
     "listen",
     "data_dir",
     "cache_dir",
     "policies_dir",
     "images_dir",
+    "models_file",
     "upload_limit_mib",
     "workers",
     "queue_limit",
@@ -79,6 +93,10 @@ pub const SETTINGS: [&str; 17] = [
     "checkpoints_kept",
     "checkpoint_mib",
     "live_sessions",
+    "ask_repairs",
+    "ask_tokens",
+    "ask_seconds",
+    "ask_cost_cents",
 ];
 
 const PREFIX: &str = "GLOVEBOX_";
@@ -91,6 +109,7 @@ impl Default for Config {
             cache_dir: xdg("XDG_CACHE_HOME", ".cache"),
             policies_dir: None,
             images_dir: None,
+            models_file: None,
             upload_limit_mib: 512,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             queue_limit: 64,
@@ -103,6 +122,10 @@ impl Default for Config {
             checkpoints_kept: 50,
             checkpoint_mib: 8192,
             live_sessions: 512,
+            ask_repairs: 3,
+            ask_tokens: 200_000,
+            ask_seconds: 600,
+            ask_cost_cents: 100,
         }
     }
 }
@@ -183,6 +206,7 @@ impl Config {
             "cache_dir" => self.cache_dir = path(setting, value)?,
             "policies_dir" => self.policies_dir = Some(path(setting, value)?),
             "images_dir" => self.images_dir = Some(path(setting, value)?),
+            "models_file" => self.models_file = Some(path(setting, value)?),
             "upload_limit_mib" => self.upload_limit_mib = number(setting, value, 1, 1 << 20)?,
             "workers" => self.workers = number(setting, value, 1, 1024)? as usize,
             "queue_limit" => self.queue_limit = number(setting, value, 0, 100_000)? as usize,
@@ -195,6 +219,10 @@ impl Config {
             "checkpoints_kept" => self.checkpoints_kept = number(setting, value, 1, 100_000)? as usize,
             "checkpoint_mib" => self.checkpoint_mib = number(setting, value, 1, 1 << 40)?,
             "live_sessions" => self.live_sessions = number(setting, value, 1, 1_000_000)? as usize,
+            "ask_repairs" => self.ask_repairs = number(setting, value, 0, MOST_REPAIRS.into())? as u32,
+            "ask_tokens" => self.ask_tokens = number(setting, value, 1, 1_000_000_000)?,
+            "ask_seconds" => self.ask_seconds = number(setting, value, 1, 86_400)?,
+            "ask_cost_cents" => self.ask_cost_cents = number(setting, value, 1, 1_000_000)?,
             unknown => {
                 return Err(match nearest(unknown) {
                     Some((known, distance)) if distance <= 1 + unknown.len() / 3 => {
@@ -225,6 +253,25 @@ impl Config {
     #[must_use]
     pub fn added_images(&self) -> PathBuf {
         self.data_dir.join("images")
+    }
+
+    /// The file with the language models, if there is one.
+    #[must_use]
+    pub fn models_file(&self) -> Option<PathBuf> {
+        let usual = || Some(xdg("XDG_CONFIG_HOME", ".config").join("models.toml")).filter(|path| path.is_file());
+        self.models_file.clone().or_else(usual)
+    }
+
+    /// What an answer may take.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        Effort {
+            candidates: 1,
+            max_repairs: self.ask_repairs,
+            max_tokens: self.ask_tokens,
+            max_seconds: self.ask_seconds,
+            max_cost_micro_usd: self.ask_cost_cents * 10_000,
+        }
     }
 
     /// Bytes that an uploaded file may have.

@@ -191,6 +191,12 @@ fn a_deleted_file_is_gone_from_sessions_too() {
     let content = client.get(&format!("{path}/content"));
     assert_eq!((content.body.as_slice(), content.status), (b"content".as_slice(), 200));
     assert!(content.header("content-disposition").starts_with("attachment"));
+    let part = |range: &str| client.send("GET", &format!("{path}/content"), |request| request.header("range", range));
+    let middle = part("bytes=1-3");
+    assert_eq!((middle.body.as_slice(), middle.status), (b"ont".as_slice(), 206));
+    assert_eq!(middle.header("content-range"), "bytes 1-3/7");
+    assert!(middle.header("content-security-policy").starts_with("sandbox"));
+    assert_eq!(part("bytes=7-").status, 416);
     assert_eq!(client.send("DELETE", &path, |request| request).status, 204);
     client.get(&path).problem(404, "not_found");
     client.get(&format!("{path}/content")).problem(404, "not_found");

@@ -268,6 +268,8 @@ fn what_can_be_chosen_is_listed() {
         .args(["models", "--json"])
         .output()
         .expect("it starts");
-    let expected = json!({ "name": "qwen", "provider": "openai", "default": true });
+    let server = "http://127.0.0.1:9/v1";
+    let expected =
+        json!({ "name": "qwen", "provider": "openai-chat", "default": true, "model": "qwen", "server": server });
     assert_eq!(document(&models)[0], expected);
 }

@@ -55,6 +55,10 @@ struct ExpectedDisplay {
     main: bool,
     has: Vec<String>,
     text: Option<String>,
+    /// Type of the chart that comes with it.
+    chart: Option<String>,
+    /// Numbers of the chart's elements, in order.
+    values: Option<Vec<f64>>,
 }
 
 /// Runs every program of a group in each of its images and reports all that differ.
@@ -183,6 +187,15 @@ fn differences(outcome: &Outcome, expected: &Expected) -> Vec<String> {
             if let Some(text) = &expected.text {
                 let plain = shown.data.get("text/plain").and_then(|value| value.as_str());
                 demand(plain == Some(text), format!("showed {plain:?}, not {text:?}"));
+            }
+            let chart = shown.chart.clone().unwrap_or_default();
+            if let Some(kind) = &expected.chart {
+                demand(chart["type"] == kind.as_str(), format!("a chart of type {}, not {kind}", chart["type"]));
+            }
+            if let Some(values) = &expected.values {
+                let elements = chart["elements"].as_array().into_iter().flatten();
+                let found: Vec<f64> = elements.filter_map(|element| element["value"].as_f64()).collect();
+                demand(found == *values, format!("a chart of {found:?}, not {values:?}"));
             }
         }
     }

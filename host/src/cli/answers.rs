@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Failure;
+use crate::engine::{Alternative, Attempt, Candidate};
 
 /// A session.
 #[derive(Clone, Debug, Deserialize)]
@@ -111,6 +112,12 @@ pub(super) struct Ask {
     pub(super) checkpoint: Option<u64>,
     #[serde(default)]
     pub(super) explanation: String,
+    #[serde(default)]
+    pub(super) attempts: Vec<Attempt>,
+    #[serde(default)]
+    pub(super) candidates: Vec<Candidate>,
+    #[serde(default)]
+    pub(super) alternatives: Vec<Alternative>,
     pub(super) run: Option<Run>,
     pub(super) error: Option<Problem>,
 }

@@ -1,15 +1,18 @@
 //! `glovebox ask`: a question about files, without a server.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
+use glovebox_runtime::Outcome;
 
+use super::live::{EffortArgs, Live, story};
 use super::out::{self, Progress};
 use super::run::end;
 use super::{Done, Failure, INFRASTRUCTURE};
 use crate::app::Backend;
 use crate::config::Config;
-use crate::engine::{AnswerEvent, Ask};
+use crate::engine::{AnswerEvent, Ask, Language};
 
 #[derive(Args)]
 pub(crate) struct AskArgs {
@@ -28,9 +31,14 @@ pub(crate) struct AskArgs {
     /// Model to ask; `glovebox models` lists them
     #[arg(long, short)]
     model: Option<String>,
+    /// Show the model's text as it arrives
+    #[arg(long, short)]
+    verbose: bool,
     /// Print the answer as one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    effort: EffortArgs,
 }
 
 pub(super) async fn ask(config: Config, mut args: AskArgs) -> Done {
@@ -40,12 +48,15 @@ pub(super) async fn ask(config: Config, mut args: AskArgs) -> Done {
             "no question; write it after the files: glovebox ask {question} \"what is in it?\""
         )));
     }
+    let effort = config.effort().with(args.effort.wanted()).map_err(Failure::usage)?;
     let files: Vec<_> = args.files_and_question.iter().map(PathBuf::from).collect();
     let policy = out::policy(&config, &args.policy, &args.image)?;
     let (_dir, workspace) = out::workspace(&files)?;
     let mut progress = Progress::new();
-    let backend = out::backend(&config, &args.image, &mut progress).await?;
-    let packages = backend.images().into_iter().find(|image| image.name == args.image).map(|image| image.packages);
+    let workers = usize::try_from(effort.candidates).unwrap_or(1).min(config.workers);
+    let backend = out::backend(&config, &args.image, workers, &mut progress).await?;
+    let image = backend.images().into_iter().find(|image| image.name == args.image);
+    let (language, packages) = image.map(|image| (image.language, image.packages)).unwrap_or_default();
     let ask = Ask {
         question,
         workspace: workspace.clone(),
@@ -53,37 +64,39 @@ pub(super) async fn ask(config: Config, mut args: AskArgs) -> Done {
         interpreter: None,
         image: args.image,
         limits: policy.limits,
-        packages: packages.unwrap_or_default(),
+        language: Language::of(&language),
+        packages,
         model: args.model,
+        effort,
     };
-    let mut on_event = |event: AnswerEvent| {
-        if let AnswerEvent::Stage { message, .. } = event {
-            progress.say(&out::tame(&message));
-        }
-    };
+    let mut live = Live::new(progress, args.verbose);
+    let mut on_event = |event: AnswerEvent| live.event(&event);
     let answer = backend.answer(ask, &mut on_event, &out::cancel_on_interrupt()).await?;
-    progress.end();
+    live.end();
     let mut written = Vec::new();
     if let Some(outcome) = &answer.outcome {
         written.extend(out::write_artifacts(outcome, &workspace, &args.out)?);
         written.extend(out::write_displays(&outcome.displays, 1, &args.out)?);
     }
     if !answer.program.is_empty() {
-        written.push(out::write_text(&answer.program, &args.out, "program.py")?);
+        written.push(out::write_text(&answer.program, &args.out, &format!("program.{}", ending_of(&language)))?);
+    }
+    for (number, other) in answer.details.alternatives.iter().enumerate() {
+        let name = format!("alternative-{}.{}", number + 1, ending_of(&language));
+        written.push(out::write_text(&other.program, &args.out, &name)?);
     }
     if args.json {
         out::print_json(&answer)?;
     } else {
-        let mut text = format!("{}\n", out::tame(answer.explanation.trim()));
-        if let Some(outcome) = &answer.outcome {
-            let shown = outcome.displays.iter().filter_map(out::text_of);
-            for piece in std::iter::once(outcome.stdout.as_str()).chain(shown).filter(|piece| !piece.trim().is_empty())
-            {
-                text.push_str(&format!("\n{}\n", out::tame(piece.trim_end())));
-            }
-        }
-        out::print(&text);
+        // What was shown line by line needs not to be said again.
+        let seen = live.shown && io::stdout().is_terminal();
+        let stdout = |outcome: &Outcome| if seen { String::new() } else { outcome.stdout.clone() };
+        let outcome = answer.outcome.as_ref().map(|outcome| (stdout(outcome), outcome.displays.as_slice()));
+        let outcome = outcome.as_ref().map(|(stdout, displays)| (stdout.as_str(), *displays));
+        out::print(&out::answer_text(&answer.explanation, outcome));
     }
+    let details = &answer.details;
+    eprint!("{}", story(&answer.attempts, &details.candidates, details.alternatives.len()));
     out::tell(&written);
     match &answer.outcome {
         Some(outcome) => Ok(end(outcome)),
@@ -91,5 +104,14 @@ pub(super) async fn ask(config: Config, mut args: AskArgs) -> Done {
             Err(Failure::new(INFRASTRUCTURE, "the model gave no answer; try again"))
         }
         None => Ok(std::process::ExitCode::SUCCESS),
+    }
+}
+
+/// What the name of a program ends with.
+fn ending_of(language: &str) -> &'static str {
+    match Language::of(language) {
+        Language::Python => "py",
+        Language::JavaScript => "js",
+        Language::Other(_) => "txt",
     }
 }

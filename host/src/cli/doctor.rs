@@ -45,6 +45,7 @@ pub(super) async fn doctor(config: Config, args: DoctorArgs) -> Done {
     checks.push(disk("disk of the data directory", &config.data_dir));
     checks.push(disk("disk of the image cache", &config.cache_dir));
     checks.push(data_dir(&config).await);
+    checks.push(media());
     checks.extend(images(&config));
     let ok = checks.iter().all(|check| check.ok);
     if args.json {
@@ -110,6 +111,20 @@ async fn data_dir(config: &Config) -> Check {
             Check::new(name, true, format!("{} is in use by a running server", path.display()), "")
         }
         Err(error) => Check::new(name, false, error.to_string(), "see the message"),
+    }
+}
+
+/// A build without it is a choice, and not wrong; a jail with holes is.
+fn media() -> Check {
+    let name = "audio and video";
+    match crate::media::check() {
+        Ok(check) => {
+            let detail = format!("FFmpeg (libavcodec {}); its process: {}", check.ffmpeg, check.jail);
+            let what =
+                "use Linux 6.10 or newer with Landlock enabled; what is missing is not replaced by anything else";
+            Check::new(name, check.jail.is_full(), detail, what)
+        }
+        Err(error) => Check::new(name, error.kind == "missing", error.to_string(), "see the message"),
     }
 }
 

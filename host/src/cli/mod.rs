@@ -7,7 +7,10 @@ mod door;
 mod image;
 mod image_add;
 mod lists;
+mod live;
+mod models;
 mod out;
+mod question;
 mod recipe;
 mod repl;
 mod replay;
@@ -86,13 +89,26 @@ enum Command {
     /// Policies: check files, explain limits
     #[command(subcommand)]
     Policy(lists::PolicyCommand),
-    /// List the models that can be asked
-    Models(lists::ModelsArgs),
+    /// List the models that can be asked, and see whether they answer
+    Models(models::ModelsArgs),
     /// Check this machine
     Doctor(doctor::DoctorArgs),
     /// Run jobs for a parent process
     #[command(hide = true)]
     Worker(Worker),
+    /// Find out what is in the file on standard input, for a parent process
+    #[command(hide = true)]
+    SampleWorker {
+        /// What the file is called
+        name: String,
+    },
+    /// Do one operation on audio or video for a parent process
+    #[command(hide = true)]
+    MediaWorker {
+        /// Only say how it is locked
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 #[derive(Args)]
@@ -144,6 +160,13 @@ pub(crate) type Done = Result<ExitCode, Failure>;
 #[must_use]
 pub fn main() -> ExitCode {
     let Cli { common, command } = Cli::parse();
+    // Before anything else happens in this process.
+    if let Command::MediaWorker { check } = command {
+        return media_worker(check);
+    }
+    if let Command::SampleWorker { name } = &command {
+        return sample_worker(name);
+    }
     log(common.log_format, matches!(command, Command::Serve(_)));
     let done = match command {
         // A worker has an empty environment and no configuration: everything it needs is in its arguments.
@@ -173,10 +196,27 @@ fn dispatch(common: &Common, command: Command) -> Done {
         Command::Sample(args) => sample::sample(&args),
         Command::Image(command) => image::image(&config, command),
         Command::Policy(command) => lists::policy(&config, command),
-        Command::Models(args) => lists::models(&args),
+        Command::Models(args) => block_on(models::models(config, args)),
         Command::Doctor(args) => block_on(doctor::doctor(config, args)),
         Command::Worker(worker) => work(&worker),
+        Command::SampleWorker { name } => Ok(sample_worker(&name)),
+        Command::MediaWorker { check } => Ok(media_worker(check)),
     }
+}
+
+fn sample_worker(name: &str) -> ExitCode {
+    match crate::sampling::worker_main(name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("glovebox: {error:#}");
+            ExitCode::from(INFRASTRUCTURE)
+        }
+    }
+}
+
+fn media_worker(check: bool) -> ExitCode {
+    // Whoever asked reads its socket, not this.
+    if crate::media::worker_main(check).is_ok() { ExitCode::SUCCESS } else { ExitCode::from(INFRASTRUCTURE) }
 }
 
 fn work(worker: &Worker) -> Done {

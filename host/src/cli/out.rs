@@ -48,6 +48,14 @@ impl Progress {
         }
     }
 
+    /// A line that stays, above the one that is replaced.
+    pub(super) fn note(&mut self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
     pub(super) fn step(&mut self, step: &Step) {
         self.say(&format!("preparing {}: {} ({}/{})", step.image, step.message, step.step, step.steps));
     }
@@ -85,7 +93,12 @@ pub(super) fn policy(config: &Config, name: &str, image: &str) -> Result<Policy,
 }
 
 /// Workers of this process, with the image prepared.
-pub(super) async fn backend(config: &Config, image: &str, progress: &mut Progress) -> Result<Arc<Local>, Failure> {
+pub(super) async fn backend(
+    config: &Config,
+    image: &str,
+    workers: usize,
+    progress: &mut Progress,
+) -> Result<Arc<Local>, Failure> {
     let images = Images::open(config).map_err(Failure::ours)?;
     let known = images.list();
     let Some(info) = known.iter().find(|info| info.name == image) else {
@@ -93,9 +106,11 @@ pub(super) async fn backend(config: &Config, image: &str, progress: &mut Progres
         return Err(Failure::usage(format!("unknown image `{image}` (there are: {names})")));
     };
     if info.state != ImageState::Ready {
-        images.prepare(image, &mut |step| progress.step(&step)).map_err(Failure::ours)?;
+        // The warm-up drives a runtime of its own, which may not begin inside this one.
+        tokio::task::block_in_place(|| images.prepare(image, &mut |step| progress.step(&step)))
+            .map_err(Failure::ours)?;
     }
-    Ok(Local::start(config, images, 1).await?)
+    Ok(Local::start(config, images, workers).await?)
 }
 
 /// A workspace in a temporary directory, with copies of the files.
@@ -178,6 +193,18 @@ pub(super) fn write_displays(displays: &[Display], first: usize, out: &Path) -> 
 pub(super) fn text_of(display: &Display) -> Option<&str> {
     let picture = display.data.keys().any(|kind| kind.starts_with("image/"));
     display.data.get("text/plain")?.as_str().filter(|_| !picture)
+}
+
+/// An explanation, and what its program printed and displayed.
+pub(super) fn answer_text(explanation: &str, outcome: Option<(&str, &[Display])>) -> String {
+    let mut text = format!("{}\n", tame(explanation.trim()));
+    if let Some((stdout, displays)) = outcome {
+        let shown = displays.iter().filter_map(text_of);
+        for piece in std::iter::once(stdout).chain(shown).filter(|piece| !piece.trim().is_empty()) {
+            text.push_str(&format!("\n{}\n", tame(piece.trim_end())));
+        }
+    }
+    text
 }
 
 /// Writes a text file into the user's directory.

@@ -48,7 +48,7 @@ pub(super) async fn run(config: Config, mut args: RunArgs) -> Done {
     let policy = out::policy(&config, &args.policy, &args.image)?;
     let (source, filename) = script(Path::new(&args.command[0]))?;
     let mut progress = Progress::new();
-    let backend = out::backend(&config, &args.image, &mut progress).await?;
+    let backend = out::backend(&config, &args.image, 1, &mut progress).await?;
     progress.end();
     let (_dir, workspace) = out::workspace(&args.files)?;
     let job = Job {

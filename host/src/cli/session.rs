@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::answers::{Checkpoint, Origin, Session, Turn, ago, gist, read, size};
 use super::door::Door;
+use super::question::{self, QuestionArgs};
 use super::sample::grid;
 use super::{Done, Failure, out, run, tree, turn};
 use crate::config::Config;
@@ -23,6 +24,8 @@ pub(crate) enum SessionCommand {
     New(New),
     /// Run code in a session; variables, imports and files stay for the next turn
     Turn(TurnArgs),
+    /// Ask a question in a session: it sees the earlier turns and goes on where they ended
+    Ask(QuestionArgs),
     /// List the sessions
     Ls(Json),
     /// Show a session with its files
@@ -172,6 +175,7 @@ async fn obey(door: &Door, command: SessionCommand) -> Done {
     match command {
         SessionCommand::New(args) => new(door, args).await,
         SessionCommand::Turn(args) => return take(door, args).await,
+        SessionCommand::Ask(args) => return question::ask(door, args).await,
         SessionCommand::Ls(args) => ls(door, args.json).await,
         SessionCommand::Show(args) => show(door, args).await,
         SessionCommand::History(args) => history(door, args).await,
