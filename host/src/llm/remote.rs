@@ -6,6 +6,7 @@
 
 mod protocol;
 mod reading;
+mod redact;
 
 use std::error::Error as _;
 use std::fmt;
@@ -25,6 +26,7 @@ use super::{Completion, Llm, LlmError, Reply};
 use crate::engine::TokenUsage;
 pub use protocol::Protocol;
 use reading::{Reading, message_of};
+use redact::Secrets;
 
 /// Bytes of a reply's text.
 const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -47,7 +49,8 @@ pub struct Patience {
     pub total: Duration,
     /// Tries after the first one, if the server is busy or the connection broke before any text. Default 3.
     pub retries: u32,
-    /// Before the first retry; doubles with each, half of it is chance. Default 1 s. `Retry-After` counts instead, up to 30 s.
+    /// Before the first retry; doubles with each, half of it is chance. Default 1 s. `Retry-After` counts instead; beyond 30 s
+    /// there is no retry.
     pub pause: Duration,
 }
 
@@ -82,8 +85,8 @@ pub struct RemoteConfig {
     pub setting: String,
     /// The header that carries the key, if it is another than usual; the key then stands there alone.
     pub key_header: Option<String>,
-    /// Further headers.
-    pub headers: Vec<(String, String)>,
+    /// Further headers; their values may be secret.
+    pub headers: Vec<(String, Secret)>,
     /// How freely it writes; the server's default if absent.
     pub temperature: Option<f64>,
     /// Tokens of a reply; the server's limit if absent.
@@ -127,6 +130,7 @@ pub struct Remote {
     headers: HeaderMap,
     client: Client,
     breaker: Breaker,
+    secrets: Secrets,
 }
 
 /// Gets the pieces of a reply as they arrive.
@@ -162,6 +166,7 @@ impl Remote {
         }
         let headers = headers(&config)?;
         let shown_url = shown(&url);
+        let secrets = Secrets::of(&config, &url);
         url.set_fragment(None);
         config.protocol.locate(&mut url);
         let local = url.host_str().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host));
@@ -183,7 +188,7 @@ impl Remote {
             setting: config.setting.clone(),
             reason: chain(error),
         })?;
-        Ok(Remote { config, url, shown_url, headers, client, breaker: Breaker::default() })
+        Ok(Remote { config, url, shown_url, headers, client, breaker: Breaker::default(), secrets })
     }
 
     /// What it was set up with.
@@ -220,7 +225,7 @@ impl Remote {
                 }
                 Err(Failure::Retry { error, .. }) if retries >= self.patience().retries => return Err(error),
                 Err(Failure::Retry { error, after }) => {
-                    let pause = after.unwrap_or_else(|| backoff(self.patience().pause, retries)).min(MAX_RETRY_AFTER);
+                    let pause = after.unwrap_or_else(|| backoff(self.patience().pause, retries));
                     retries += 1;
                     tracing::warn!(model = self.config.name, %error, retries, pause_ms = pause.as_millis(), "asking again");
                     sleep(pause).await;
@@ -256,7 +261,7 @@ impl Remote {
             serde_json::from_slice(&bytes).map_err(|error| self.no_reply(&format!("broken JSON ({error})")))?;
         let mut reading = Reading::default();
         reading.take(self, &value, on_text)?;
-        reading.into_reply(self)
+        reading.into_reply(self, on_text)
     }
 
     async fn read_stream(&self, response: Response, on_text: &mut OnText<'_>) -> Result<Reply, Failure> {
@@ -277,7 +282,7 @@ impl Remote {
                 }
                 Some(Err(error)) if !reading.finished => return Err(self.broken(error, reading.text.is_empty())),
                 // The reply was whole before the connection broke.
-                Some(Err(_)) => return reading.into_reply(self),
+                Some(Err(_)) => return reading.into_reply(self, on_text),
                 None => {
                     if let Some(event) = parser.finish() {
                         reading.event(self, &event, on_text)?;
@@ -289,11 +294,11 @@ impl Remote {
                 reading.event(self, &event, on_text)?;
             }
             if reading.done {
-                return reading.into_reply(self);
+                return reading.into_reply(self, on_text);
             }
         }
         if reading.finished {
-            return reading.into_reply(self);
+            return reading.into_reply(self, on_text);
         }
         if reading.events == 0 {
             return Err(self.no_reply(&format!("it holds no event of a {}", self.config.protocol.noun())));
@@ -342,6 +347,9 @@ impl Remote {
             Failure::Simplify { error, style: Style { usage: false, ..style } }
         } else if no_stream {
             Failure::Simplify { error, style: Style { stream: false, usage: false } }
+        } else if after.is_some_and(|pause| pause > MAX_RETRY_AFTER) {
+            // Before that it would only be refused again.
+            Failure::Final(error)
         } else if (status == StatusCode::TOO_MANY_REQUESTS && !spent) || status.is_server_error() {
             Failure::Retry { error, after }
         } else {
@@ -367,12 +375,9 @@ impl Remote {
         }
     }
 
-    /// Foreign words, fit to be shown: one line, no control characters, no key, at most 300 characters.
+    /// Foreign words, fit to be shown: one line, no control characters, no secret, at most 300 characters.
     fn clean(&self, text: &str) -> String {
-        let text = match &self.config.key {
-            Some(key) if !key.expose().is_empty() => text.replace(key.expose(), "[redacted]"),
-            _ => text.to_owned(),
-        };
+        let text = self.secrets.hide(text);
         let words: Vec<&str> =
             text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
         words.join(" ").chars().take(300).collect()
@@ -436,10 +441,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             at.duration_since(jiff::Timestamp::now()).as_secs_f64().max(0.0)
         }
     };
-    Duration::try_from_secs_f64(seconds).ok().map(|pause| pause.min(MAX_RETRY_AFTER))
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The headers of every request. The one with the key is marked, so that nothing that prints headers shows it.
+/// The headers of every request. What may be secret is marked, so that nothing that prints headers shows it.
 fn headers(config: &RemoteConfig) -> Result<HeaderMap, LlmError> {
     let mut all = HeaderMap::new();
     let bad = |setting: &str, reason: &str| LlmError::Misconfigured { setting: setting.into(), reason: reason.into() };
@@ -450,8 +455,10 @@ fn headers(config: &RemoteConfig) -> Result<HeaderMap, LlmError> {
         all.insert(HeaderName::from_static(key), HeaderValue::from_static(value));
     }
     for (key, value) in &config.headers {
-        let value = HeaderValue::from_str(value);
-        all.insert(name(key)?, value.map_err(|_| bad(&format!("header `{key}`"), "has a value that cannot be sent"))?);
+        let value = HeaderValue::from_str(value.expose());
+        let mut value = value.map_err(|_| bad(&format!("header `{key}`"), "has a value that cannot be sent"))?;
+        value.set_sensitive(true);
+        all.insert(name(key)?, value);
     }
     if let Some(key) = &config.key {
         if key.expose().chars().any(|c| !c.is_ascii_graphic()) {

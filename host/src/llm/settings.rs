@@ -150,7 +150,7 @@ impl ModelsConfig {
     }
 
     fn from_file(path: &Path, text: &str, var: &impl Fn(&str) -> Option<String>) -> Result<ModelsConfig, LlmError> {
-        let file: File = toml::from_str(text).map_err(|error| wrong(path, &error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| wrong(path, &unreadable(&error, text)))?;
         let mut config = ModelsConfig { default: file.default, ..ModelsConfig::default() };
         // Paths in the file are meant from where it lies.
         let beside = |other: &Path| path.parent().unwrap_or(Path::new("")).join(other);
@@ -191,6 +191,10 @@ impl Entry {
         match (&self.key_env, &self.key_file) {
             (Some(_), Some(_)) => return refuse("give key_env or key_file, not both".into()),
             (Some(name), None) => {
+                if !is_variable(name) {
+                    // It may be the key itself, so it is not shown.
+                    return refuse("key_env is the name of a variable, such as OPENAI_API_KEY, not a key".into());
+                }
                 let Some(key) = var(name) else {
                     return refuse(format!("the variable {name}, named by key_env, is not set"));
                 };
@@ -230,12 +234,61 @@ impl Entry {
             pause: usual.pause,
         };
         remote.key_header = self.key_header;
-        remote.headers = self.headers.into_iter().collect();
+        remote.headers = self.headers.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
         remote.temperature = self.temperature;
         remote.max_output_tokens = self.max_output_tokens;
         remote.reasoning_effort = self.reasoning_effort;
         Ok(remote)
     }
+}
+
+/// What is wrong with the text, and in which line. The line itself is not shown, and no string of it: people write keys
+/// into such files.
+fn unreadable(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().map(|span| {
+        let before = text.as_bytes().iter().take(span.start);
+        format!("line {}: ", before.filter(|byte| **byte == b'\n').count() + 1)
+    });
+    let mut message = without_strings(error.message());
+    // As serde says it: unknown field `a`, expected one of `b`, `c`.
+    let mut names =
+        message.strip_prefix("unknown field ").into_iter().flat_map(|names| names.split('`').skip(1).step_by(2));
+    if let Some(name) = names.next() {
+        let known: Vec<&str> = names.collect();
+        let nearest = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
+        let nearest = nearest.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+        message = match nearest {
+            _ if is_key(name) => {
+                "keys are not written into this file; say key_env = \"NAME_OF_A_VARIABLE\" or key_file = \"FILE\""
+                    .into()
+            }
+            Some((_, known)) => format!("unknown setting {name} (did you mean {known}?)"),
+            None => format!("unknown setting {name} (there are: {})", known.join(", ")),
+        };
+    }
+    format!("{}{message}", line.unwrap_or_default())
+}
+
+/// A message without what stands in double quotes.
+fn without_strings(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}\"…\"{}", &message[..first], &message[last + 1..]),
+        (Some(first), _) => format!("{}\"…", &message[..first]),
+        _ => message.to_owned(),
+    }
+}
+
+/// Whether a setting's name says that its value would be a key.
+fn is_key(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["key", "api_key", "apikey", "token", "secret", "password", "authorization"].iter().any(|word| name == *word)
+}
+
+/// Whether it can be a variable's name.
+fn is_variable(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn wrong(path: &Path, reason: &str) -> LlmError {
@@ -288,7 +341,13 @@ mod tests {
     fn what_is_wrong_in_the_file_is_named() {
         let entry = |more: &str| format!("[[model]]\nname = \"a\"\nprovider = \"openai-chat\"\nmodel = \"m\"\n{more}");
         for (text, message) in [
-            (entry("base_ulr = \"x\""), "unknown field `base_ulr`"),
+            (entry("base_ulr = \"x\""), "models.toml: line 5: unknown setting base_ulr (did you mean base_url?)"),
+            ("defualt = \"a\"".into(), "models.toml: line 1: unknown setting defualt (did you mean default?)"),
+            (entry("api_key = \"sk-0\""), "models.toml: line 5: keys are not written into this file; say key_env"),
+            (entry("key_env = \"sk-0\""), "models.toml: model `a`: key_env is the name of a variable"),
+            (entry("headers = \"sk-0\""), "models.toml: line 5: invalid type: string \"…\", expected a map"),
+            (entry("retries = \"sk-0\\\"x\""), "models.toml: line 5: invalid type: string \"…\", expected"),
+            (entry("headers = { a = \"sk-0 }"), "models.toml: line 5: "),
             (entry("key_env = \"NONE\""), "models.toml: model `a`: the variable NONE, named by key_env, is not set"),
             (entry("key_file = \"/nowhere/key\""), "models.toml: model `a`: cannot read /nowhere/key"),
             (entry("temperature = 9"), "models.toml: model `a`: temperature is a number from 0 to 2"),
@@ -298,6 +357,7 @@ mod tests {
         ] {
             let error = read(&text, &[]).unwrap_err();
             assert!(error.contains(message), "{error}");
+            assert!(!error.contains("sk-0"), "the key shows: {error}");
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::llm::{LlmError, Reply};
 #[derive(Default)]
 pub(super) struct Reading {
     pub(super) text: String,
+    /// Bytes of the text that were told.
+    told: usize,
     /// Arguments of a tool call: a model may send its program so, unasked.
     call: String,
     usage: TokenUsage,
@@ -17,6 +19,8 @@ pub(super) struct Reading {
     pub(super) events: usize,
     /// The server said why it stopped writing.
     pub(super) finished: bool,
+    /// Its word for it.
+    reason: String,
     /// The server said that nothing follows.
     pub(super) done: bool,
 }
@@ -54,12 +58,19 @@ impl Reading {
     /// An error that the server reports within a reply.
     fn failure(&self, from: &Remote, error: &Value) -> Failure {
         let code = ["status", "code"].iter().find_map(|key| u16::try_from(error.get(key)?.as_u64()?).ok());
-        let kind = ["type", "code"].iter().find_map(|key| error.get(key)?.as_str()).unwrap_or_default();
-        let overloaded = kind.contains("overloaded") || kind == "rate_limit_error" || kind == "server_error";
-        let status = code.unwrap_or(if kind.contains("overloaded") { 529 } else { 500 });
+        // One server names the trouble in `type`, another in `code`, where `type` is `error`.
+        let names = |word: &str| {
+            ["type", "code"].iter().filter_map(|key| error.get(key)?.as_str()).any(|kind| kind.contains(word))
+        };
+        let status = code.unwrap_or(match () {
+            () if names("overloaded") => 529,
+            () if names("rate_limit") => 429,
+            () => 500,
+        });
+        let passing = ["overloaded", "rate_limit", "server_error", "api_error"].into_iter().any(names);
         let error =
             LlmError::Refused { model: from.config.name.clone(), status, message: from.clean(&message_of(error)) };
-        if overloaded && self.text.is_empty() { Failure::Retry { error, after: None } } else { Failure::Final(error) }
+        if passing && self.text.is_empty() { Failure::Retry { error, after: None } } else { Failure::Final(error) }
     }
 
     /// A chunk of a stream or a whole completion; they differ in `delta` and `message` only.
@@ -68,7 +79,7 @@ impl Reading {
         let Some(choices) = value.get("choices").and_then(Value::as_array) else { return Ok(()) };
         self.events += 1;
         let Some(choice) = choices.first() else { return Ok(()) };
-        self.finished |= choice.get("finish_reason").is_some_and(Value::is_string);
+        self.finish(&choice["finish_reason"]);
         let Some(message) = choice.get("delta").or_else(|| choice.get("message")) else { return Ok(()) };
         for text in [&message["content"], &message["refusal"]].into_iter().flat_map(texts) {
             self.add(from, text, on_text)?;
@@ -96,25 +107,48 @@ impl Reading {
             "response.completed" | "response.incomplete" | "response.failed" => {
                 self.events += 1;
                 (self.finished, self.done) = (true, true);
-                self.count(&value["response"]["usage"], "input_tokens", "output_tokens");
+                let response = &value["response"];
+                self.finish(&response["incomplete_details"]["reason"]);
+                self.count(&response["usage"], "input_tokens", "output_tokens");
+                if self.text.is_empty() && self.call.is_empty() {
+                    self.output(from, response, on_text)?;
+                }
             }
             kind if kind.starts_with("response.") => self.events += 1,
             _ => {
-                let Some(output) = value["output"].as_array() else { return Ok(()) };
+                if !value["output"].is_array() {
+                    return Ok(());
+                }
                 self.events += 1;
                 self.finished = true;
+                self.finish(&value["incomplete_details"]["reason"]);
                 self.count(&value["usage"], "input_tokens", "output_tokens");
-                for item in output {
-                    for part in item["content"].as_array().into_iter().flatten() {
-                        if let Some(text) = part["text"].as_str().or_else(|| part["refusal"].as_str()) {
-                            self.add(from, text, on_text)?;
-                        }
-                    }
-                    self.add_call(from, item.get("arguments"))?;
-                }
+                self.output(from, value, on_text)?;
             }
         }
         Ok(())
+    }
+
+    /// What a whole response holds, without what the model thought.
+    fn output(&mut self, from: &Remote, response: &Value, on_text: &mut OnText<'_>) -> Result<(), Failure> {
+        let items = response["output"].as_array().into_iter().flatten();
+        for item in items.filter(|item| item["type"] != "reasoning") {
+            for part in item["content"].as_array().into_iter().flatten() {
+                if let Some(text) = part["text"].as_str().or_else(|| part["refusal"].as_str()) {
+                    self.add(from, text, on_text)?;
+                }
+            }
+            self.add_call(from, item.get("arguments"))?;
+        }
+        Ok(())
+    }
+
+    /// Notes why the server stopped writing, if it says so.
+    fn finish(&mut self, reason: &Value) {
+        if let Some(reason) = reason.as_str() {
+            self.finished = true;
+            reason.clone_into(&mut self.reason);
+        }
     }
 
     /// An event of a stream of a message, or a whole one.
@@ -136,13 +170,14 @@ impl Reading {
                 self.add_call(from, value["delta"].get("partial_json"))?;
             }
             "message_delta" => {
-                self.finished |= value["delta"]["stop_reason"].is_string();
+                self.finish(&value["delta"]["stop_reason"]);
                 self.count(&value["usage"], "input_tokens", "output_tokens");
             }
             "message_stop" => (self.finished, self.done) = (true, true),
             "message" => {
                 self.events += 1;
                 self.finished = true;
+                self.finish(&value["stop_reason"]);
                 self.count(&value["usage"], "input_tokens", "output_tokens");
                 for block in value["content"].as_array().into_iter().flatten() {
                     if let Some(text) = block["text"].as_str() {
@@ -175,8 +210,20 @@ impl Reading {
             return Err(Failure::Final(from.too_long()));
         }
         self.text.push_str(text);
-        on_text(text);
+        let clean = from.secrets.hide_in_reply(&self.text[self.told..]);
+        self.text.truncate(self.told);
+        self.text.push_str(&clean);
+        let end = self.text.len() - from.secrets.held_back(&clean);
+        self.tell(end, on_text);
         Ok(())
+    }
+
+    /// Tells the text up to there.
+    fn tell(&mut self, end: usize, on_text: &mut OnText<'_>) {
+        if end > self.told {
+            on_text(&self.text[self.told..end]);
+            self.told = end;
+        }
     }
 
     fn add_call(&mut self, from: &Remote, arguments: Option<&Value>) -> Result<(), Failure> {
@@ -188,16 +235,23 @@ impl Reading {
         Ok(())
     }
 
-    pub(super) fn into_reply(mut self, from: &Remote) -> Result<Reply, Failure> {
+    pub(super) fn into_reply(mut self, from: &Remote, on_text: &mut OnText<'_>) -> Result<Reply, Failure> {
         if self.events == 0 {
             return Err(from.no_reply("it holds no reply"));
         }
+        self.tell(self.text.len(), on_text);
         if !self.call.trim().is_empty() {
             // As JSON after the prose, which is one of the forms that a program is looked for in.
-            self.text = format!("{}\n{}\n", self.text.trim_end(), self.call);
+            self.text = format!("{}\n{}\n", self.text.trim_end(), from.secrets.hide_in_reply(&self.call));
         }
         if self.text.trim().is_empty() {
-            return Err(Failure::Final(from.nonsense("it is empty")));
+            return Err(Failure::Final(from.nonsense(match self.reason.as_str() {
+                "length" | "max_tokens" | "max_output_tokens" => {
+                    "it reached its limit of tokens before its first word; raise max_output_tokens"
+                }
+                "refusal" | "content_filter" => "it is empty, since the server refuses to answer this",
+                _ => "it is empty",
+            })));
         }
         let usage = TokenUsage { calls: 1, ..self.usage };
         Ok(Reply { text: self.text, usage: from.priced(usage) })

@@ -483,3 +483,74 @@ async fn tokens_cost_what_the_configuration_says() {
     let (reply, _) = complete(&Remote::new(config).unwrap()).await;
     assert_eq!(reply.unwrap().usage.cost_micro_usd, 9);
 }
+
+#[tokio::test]
+async fn a_server_that_repeats_what_is_secret_is_not_repeated() {
+    let piece = |text: &str| format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": text } }] }));
+    let text = format!("You sent Bearer {KEY}, and tok-0123456789ab. {}", &KEY[..9]);
+    let cut: String = text.chars().map(|c| piece(&c.to_string())).collect();
+    let call = json!({"choices": [{"finish_reason": "tool_calls", "message": {"tool_calls": [
+        {"function": {"arguments": format!("{{\"code\": \"print('{KEY}')\"}}")}}]}}]});
+    let error = http("401 Unauthorized", "text/plain", "", &text);
+    let scripts = vec![
+        send(format!("{STREAM_HEAD}{cut}data: [DONE]\n\n")),
+        send(http("200 OK", "application/json", "", &call.to_string())),
+        send(error),
+    ];
+    let server = Server::start(scripts).await;
+    let config = RemoteConfig {
+        base_url: server.url.clone(),
+        key: Some(Secret::new(KEY.into())),
+        headers: vec![("x-gateway-token".into(), Secret::new("tok-0123456789ab".into()))],
+        patience: quick(),
+        ..RemoteConfig::new(Protocol::Chat, "m")
+    };
+    assert!(!format!("{config:?}").contains("tok-"), "{config:?}");
+    let model = Remote::new(config).unwrap();
+    let (reply, heard) = complete(&model).await;
+    // A beginning of it that turns out to be nothing else is told in the end.
+    let shown = format!("You sent Bearer [redacted], and [redacted]. {}", &KEY[..9]);
+    assert_eq!((reply.unwrap().text, heard), (shown.clone(), shown.clone()));
+    assert_eq!(complete(&model).await.0.unwrap().text.trim(), "{\"code\": \"print('[redacted]')\"}");
+    let error = complete(&model).await.0.unwrap_err().to_string();
+    assert_eq!(error, format!("model m: the server answered 401: {shown}"));
+}
+
+#[tokio::test]
+async fn what_passes_is_asked_again_in_every_protocol_and_a_long_pause_is_not_cut_short() {
+    let good = json!({"type": "response.completed", "response": {"output": [
+        {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "hi"}]}]}});
+    for trouble in [
+        json!({"type": "error", "code": "rate_limit_exceeded", "message": "too fast"}),
+        json!({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "oops"}}}),
+    ] {
+        let server = Server::start(vec![send(events(&[trouble])), send(events(std::slice::from_ref(&good)))]).await;
+        let (reply, heard) = complete(&speaking(Protocol::Responses, &server.url, quick())).await;
+        assert_eq!((reply.unwrap().text.as_str(), heard.as_str()), ("hi", "hi"));
+        assert_eq!(server.requests().len(), 2);
+    }
+    let later = http("429 Too Many Requests", "text/plain", "retry-after: 3600\r\n", "in an hour");
+    let (reply, _, requests) = play(vec![send(later)]).await;
+    assert_eq!(
+        (reply.unwrap_err().to_string().as_str(), requests.len()),
+        ("model m: the server answered 429: in an hour", 1)
+    );
+}
+
+#[tokio::test]
+async fn an_empty_reply_says_why_it_is_empty() {
+    let chat = json!({"choices": [{"finish_reason": "length", "delta": {}}]});
+    let message = json!({"type": "message", "content": [], "stop_reason": "refusal"});
+    let response = json!({"type": "response.incomplete", "response": {"output": [],
+        "incomplete_details": {"reason": "max_output_tokens"}}});
+    for (protocol, event, expected) in [
+        (Protocol::Chat, chat, "before its first word; raise max_output_tokens"),
+        (Protocol::Messages, message, "the server refuses to answer this"),
+        (Protocol::Responses, response, "before its first word; raise max_output_tokens"),
+    ] {
+        let server = Server::start(vec![send(events(&[event]))]).await;
+        let error = complete(&speaking(protocol, &server.url, quick())).await.0.unwrap_err().to_string();
+        assert!(error.ends_with(expected), "{error}");
+    }
+}
