@@ -12,6 +12,7 @@ mod isolation;
 mod layers;
 mod live_sessions;
 mod media;
+mod models;
 mod obedient;
 mod planner;
 mod programs;

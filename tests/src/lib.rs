@@ -89,7 +89,10 @@ pub fn check(image: &str, source: &str) -> Outcome {
 #[must_use]
 pub fn command() -> Command {
     let mut command = Command::new(glovebox());
-    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "GLOVEBOX_MODEL", "GLOVEBOX_RECORDED"] {
+    for name in ["BASE_URL", "API_KEY", "MODEL"] {
+        command.env_remove(format!("OPENAI_{name}")).env_remove(format!("ANTHROPIC_{name}"));
+    }
+    for name in ["GLOVEBOX_MODEL", "GLOVEBOX_RECORDED", "GLOVEBOX_MODELS_FILE"] {
         command.env_remove(name);
     }
     command.env("GLOVEBOX_CACHE_DIR", cache()).stdin(Stdio::null());

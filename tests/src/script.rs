@@ -1,4 +1,5 @@
-//! A server of chat completions that knows its replies beforehand, or makes them of what it is asked.
+//! A server of language models that knows its replies beforehand, or makes them of what it is asked. It speaks chat
+//! completions, responses or messages, as the path says.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ pub(crate) const KEY: &str = "sk-never-to-be-seen-0123456789";
 
 /// What the server replies to one request.
 pub(crate) enum Say {
-    /// A streamed chat completion.
+    /// A streamed reply.
     Text(String),
     /// A page, where a completion was expected.
     Page,
@@ -57,9 +58,9 @@ impl Script {
             while let Ok((mut stream, _)) = listener.accept() {
                 let request = read_request(&mut stream);
                 let said = reply(&messages(&request));
-                kept.lock().expect("not poisoned").push(request);
+                kept.lock().expect("not poisoned").push(request.clone());
                 let Some(said) = said else { return };
-                std::thread::spawn(move || respond(&mut stream, said));
+                std::thread::spawn(move || respond(&mut stream, &request, said));
             }
         });
         Script { url, requests }
@@ -81,13 +82,13 @@ impl Script {
     }
 }
 
-fn respond(stream: &mut TcpStream, said: Say) {
+fn respond(stream: &mut TcpStream, request: &str, said: Say) {
     let kind = if matches!(said, Say::Page) { "text/html" } else { "text/event-stream" };
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
     let mut send = |bytes: &[u8]| stream.write_all(bytes).and_then(|()| stream.flush()).is_ok();
     send(head.as_bytes());
     match said {
-        Say::Text(text) => send(completion(&text).as_bytes()),
+        Say::Text(text) => send(reply(request, &text).as_bytes()),
         Say::Page => send(b"<html><body>Welcome to nginx</body></html>"),
         Say::Raw(bytes) => send(&bytes),
         Say::Trickle => {
@@ -121,13 +122,39 @@ fn read_request(stream: &mut TcpStream) -> String {
 fn messages(request: &str) -> String {
     let body = request.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
-    let contents = body["messages"].as_array().into_iter().flatten().filter_map(|message| message["content"].as_str());
-    contents.collect::<Vec<_>>().join("\n")
+    let messages = ["messages", "input"].into_iter().filter_map(|name| body[name].as_array()).flatten();
+    let contents = messages.filter_map(|message| message["content"].as_str());
+    body["system"].as_str().into_iter().chain(contents).collect::<Vec<_>>().join("\n")
 }
 
 /// An event with a piece of text.
 pub(crate) fn piece(text: &str) -> String {
     format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": text }, "finish_reason": null }] }))
+}
+
+/// A reply as the service that was asked gives it, with thoughts that nobody is to see.
+fn reply(request: &str, text: &str) -> String {
+    let events = match request.split_whitespace().nth(1) {
+        Some("/v1/responses") => [
+            json!({ "type": "response.reasoning_summary_text.delta", "delta": "a thought" }),
+            json!({ "type": "response.output_text.delta", "delta": text }),
+            json!({ "type": "response.completed", "response": { "usage": { "input_tokens": 100, "output_tokens": 10 } } }),
+        ]
+        .to_vec(),
+        Some("/v1/messages") => [
+            json!({ "type": "message_start", "message": { "usage": { "input_tokens": 100, "output_tokens": 1 } } }),
+            json!({ "type": "content_block_delta", "delta": { "type": "thinking_delta", "thinking": "a thought" } }),
+            json!({ "type": "content_block_delta", "delta": { "type": "text_delta", "text": text } }),
+            json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 10 } }),
+            json!({ "type": "message_stop" }),
+        ]
+        .to_vec(),
+        _ => return completion(text),
+    };
+    events
+        .iter()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default()))
+        .collect()
 }
 
 fn completion(text: &str) -> String {
