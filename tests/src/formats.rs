@@ -1,7 +1,7 @@
 //! `glovebox sample` on each format that people bring, whole and broken: always a sample, never a harm to its neighbours.
 
 use std::fs;
-use std::io::{Cursor, Seek, Write};
+use std::io::{Cursor, Write};
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -301,15 +301,17 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     inputs
 }
 
+/// In the locked processes of the real command: some of these claim gigabytes, which only a
+/// process with a limit survives.
 #[test]
 fn every_input_of_the_samplers_corpus_has_a_sample() {
-    for input in corpus("sampler") {
+    let named = |(index, input): (usize, Vec<u8>)| {
         let (name, content) = named_file::file_of(&input);
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(content).expect("written");
-        file.rewind().expect("rewound");
-        let sample = sampler::read(name, file, content.len() as u64).expect("a sample");
-        assert_eq!((sample.name.as_str(), sample.size), (name, content.len() as u64));
+        (format!("{index}-{name}"), content.to_vec())
+    };
+    let files: Vec<_> = corpus("sampler").into_iter().enumerate().map(named).collect();
+    for sample in samples(&files) {
+        let sample = serde_json::from_value(sample).expect("a sample");
         assert!(sampler::to_prompt(&[sample], 2_000).len() <= 2_000);
     }
 }
