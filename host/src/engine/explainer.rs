@@ -74,8 +74,8 @@ pub(super) async fn explain(work: &mut Work<'_>, done: &Execution) -> Result<(St
 /// A reply with a text in it, or why there is none.
 async fn ask(work: &mut Work<'_>, completion: &Completion) -> Result<Result<String, String>, EngineError> {
     Ok(match work.complete(completion).await {
-        Ok(Ok(reply)) if extract::explanation(&reply).0.is_empty() => Err("its reply was empty".to_owned()),
-        Ok(Ok(reply)) => Ok(reply),
+        Ok(Ok(reply)) if extract::explanation(&reply.text).0.is_empty() => Err("its reply was empty".to_owned()),
+        Ok(Ok(reply)) => Ok(reply.text),
         Ok(Err(stop)) => Err(stop.reason()),
         Err(EngineError::Llm(error)) => Err(error.to_string()),
         Err(error) => return Err(error),

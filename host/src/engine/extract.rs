@@ -52,6 +52,25 @@ pub struct Extract {
     pub text: String,
 }
 
+impl Extract {
+    /// The same for a reply that ended at the limit of tokens: a program with nothing behind it was cut, one with a
+    /// closed fence or prose behind it is whole. A reply without any program may have been about to hold one.
+    #[must_use]
+    pub(super) fn cut_off(mut self, reply: &str) -> Extract {
+        if self.refused.is_some() {
+            return self;
+        }
+        let last_line = |text: &str| text.trim_end().lines().next_back().unwrap_or_default().trim().to_owned();
+        if self.program.as_ref().is_none_or(|program| last_line(program) == last_line(reply)) {
+            let code = self.program.take().unwrap_or_default();
+            let reason = "the reply was cut at the limit of tokens before its program was whole; a shorter one is \
+                          needed";
+            self.refused = Some(Refused { code, reason: reason.into() });
+        }
+        self
+    }
+}
+
 /// Code in a reply that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {

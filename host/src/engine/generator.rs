@@ -9,7 +9,7 @@ use super::failure::{self, NOTHING_SHOWN};
 use super::prompt::{clip, fence, one_line, render};
 use super::work::Stop;
 use super::{Alternative, Ask, Attempt, EngineError, Exchange, Language, Stage, Work, sampler};
-use crate::llm::{Completion, LlmError, Message, MessageRole, PlanContext, Purpose};
+use crate::llm::{Completion, LlmError, Message, MessageRole, PlanContext, Purpose, Reply};
 
 /// Bytes of the samples in a prompt.
 const SAMPLE_BYTES: usize = sampler::DEFAULT_PROMPT_BYTES;
@@ -76,20 +76,26 @@ pub(super) async fn generate(work: &mut Work<'_>) -> Result<Result<Draft, Stop>,
         }
         work.stage(Stage::Repairing, refused.len() + 1, format!("repair {} of {most}: {reason}", refused.len()));
         messages = first_messages(work);
-        messages.push(Message { role: MessageRole::Assistant, content: clip(&reply, REFUSED_BYTES) });
+        messages.push(Message { role: MessageRole::Assistant, content: clip(&reply.text, REFUSED_BYTES) });
         messages.extend(refusal(work.ask, &reason));
     }
 }
 
 /// Reads a reply to the first prompt.
-pub(super) fn read(work: &Work<'_>, reply: &str) -> Result<Extract, EngineError> {
-    let found = extract::extract_for(reply, &work.ask.language, None);
+pub(super) fn read(work: &Work<'_>, reply: &Reply) -> Result<Extract, EngineError> {
+    let found = extract_from(reply, &work.ask.language, None);
     if found.too_long {
         let reason =
             format!("its program is longer than {} KiB; ask for less at once", extract::MAX_PROGRAM_BYTES / 1024);
         return Err(LlmError::Nonsense { model: work.model.name().to_owned(), reason }.into());
     }
     Ok(found)
+}
+
+/// What a reply holds. A program that ends where the limit of tokens ended the reply is not whole and is never run.
+fn extract_from(reply: &Reply, language: &Language, base: Option<&str>) -> Extract {
+    let found = extract::extract_for(&reply.text, language, base);
+    if reply.truncated { found.cut_off(&reply.text) } else { found }
 }
 
 /// The answer if no reply could be used.
@@ -162,7 +168,7 @@ pub(super) async fn repair(
     completion.context.program = Some(program.to_owned());
     completion.context.result = Some(details);
     let reply = work.complete(&completion).await?;
-    Ok(reply.map(|reply| extract::extract_for(&reply, &language, Some(program))))
+    Ok(reply.map(|reply| extract_from(&reply, &language, Some(program))))
 }
 
 /// What the model is told of a reply that cannot be used.

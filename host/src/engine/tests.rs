@@ -151,6 +151,9 @@ fn ask() -> Ask {
     }
 }
 
+/// Ends a reply that met the limit of tokens there.
+const CUT: &str = "✂";
+
 /// Answers with these replies and these endings.
 async fn story(replies: &[(Purpose, &str)], endings: Vec<Ending>) -> Story {
     let workspace = tempfile::tempdir().unwrap();
@@ -165,7 +168,10 @@ async fn story_with(script: Script, ask: Ask, replies: &[(Purpose, &str)], cance
     let usage = TokenUsage { input_tokens: 10, output_tokens: 5, calls: 1, cost_micro_usd: 2000 };
     let replies = replies
         .iter()
-        .map(|(purpose, text)| RecordedReply { purpose: *purpose, text: (*text).into(), usage })
+        .map(|(purpose, text)| {
+            let whole = text.strip_suffix(CUT);
+            RecordedReply { purpose: *purpose, text: whole.unwrap_or(text).into(), usage, truncated: whole.is_some() }
+        })
         .collect();
     let model = Arc::new(Witness { inner: Recorded::new(replies), asked: Mutex::default() });
     let mut events = Vec::new();
@@ -204,6 +210,24 @@ async fn a_program_that_works_is_run_once_and_explained() {
     );
     assert!(story.events.iter().any(|event| matches!(event, AnswerEvent::Run { attempt: 1, .. })));
     assert!(!prompt.contains("{{") && !story.asked[0].messages.iter().any(|m| m.content.contains("{{")));
+}
+
+#[tokio::test]
+async fn a_program_cut_by_the_limit_of_tokens_is_sent_back_and_a_whole_one_is_run() {
+    let second = repair("second()");
+    let replies = [(Purpose::Generate, "```python\nfirst()\nsave(✂"), (Purpose::Repair, second.as_str()), EXPLAIN];
+    let sent_back = story(&replies, vec![GOOD]).await;
+    let answer = sent_back.answer();
+    assert_eq!((answer.program.as_str(), sent_back.jobs.len(), answer.attempts.len()), ("second()\n", 1, 2));
+    assert!(sent_back.last_prompt(Purpose::Repair).contains("limit of tokens"));
+
+    let replies = [(Purpose::Generate, "```python\nfirst()\n```\nThis reads the fi✂"), EXPLAIN];
+    let whole = story(&replies, vec![GOOD]).await;
+    assert_eq!((whole.answer().program.as_str(), whole.answer().attempts.len()), ("first()\n", 1));
+
+    // One in the middle of JSON looks like an answer without a program.
+    let replies = [(Purpose::Generate, "{\"program\": \"first()✂"), (Purpose::Repair, second.as_str()), EXPLAIN];
+    assert_eq!(story(&replies, vec![GOOD]).await.answer().program, "second()\n");
 }
 
 #[tokio::test]

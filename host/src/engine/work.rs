@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::sample::Sample;
 use super::{Answer, AnswerEvent, Ask, Attempt, Details, EngineError, Stage, TokenUsage, prompt};
-use crate::llm::{Completion, Llm, LlmError};
+use crate::llm::{Completion, Llm, LlmError, Reply};
 
 /// What the stages share.
 pub(super) struct Work<'a> {
@@ -87,7 +87,7 @@ impl<'a> Work<'a> {
     }
 
     /// Asks the model and adds up what it used.
-    pub(super) async fn complete(&mut self, completion: &Completion) -> Result<Result<String, Stop>, EngineError> {
+    pub(super) async fn complete(&mut self, completion: &Completion) -> Result<Result<Reply, Stop>, EngineError> {
         if let Some(reason) = self.spent() {
             return Ok(Err(Stop::Spent(reason)));
         }
@@ -105,7 +105,7 @@ impl<'a> Work<'a> {
         };
         let reply = reply?;
         self.usage.add(reply.usage);
-        Ok(Ok(reply.text))
+        Ok(Ok(reply))
     }
 
     /// Asks for several completions at once. What has come when a budget is used up is given back; an error counts
@@ -113,7 +113,7 @@ impl<'a> Work<'a> {
     pub(super) async fn complete_all(
         &mut self,
         completions: &[Completion],
-    ) -> Result<Result<Vec<String>, Stop>, EngineError> {
+    ) -> Result<Result<Vec<Reply>, Stop>, EngineError> {
         if let Some(reason) = self.spent() {
             return Ok(Err(Stop::Spent(reason)));
         }
@@ -124,7 +124,7 @@ impl<'a> Work<'a> {
             async move { (number, model.complete(completion, &mut |_| {}).await) }
         });
         let mut coming: FuturesUnordered<_> = asked.collect();
-        let mut replies: Vec<(usize, String)> = Vec::new();
+        let mut replies: Vec<(usize, Reply)> = Vec::new();
         let mut failed: Option<LlmError> = None;
         while !coming.is_empty() {
             let next = tokio::select! {
@@ -135,7 +135,7 @@ impl<'a> Work<'a> {
             match next {
                 Ok(Some((number, Ok(reply)))) => {
                     self.usage.add(reply.usage);
-                    replies.push((number, reply.text));
+                    replies.push((number, reply));
                     self.stage(Stage::Generating, 1, format!("reply {} of {}", replies.len(), completions.len()));
                 }
                 Ok(Some((_, Err(error)))) => failed = failed.or(Some(error)),
@@ -155,7 +155,7 @@ impl<'a> Work<'a> {
             };
         }
         replies.sort_by_key(|(number, _)| *number);
-        Ok(Ok(replies.into_iter().map(|(_, text)| text).collect()))
+        Ok(Ok(replies.into_iter().map(|(_, reply)| reply).collect()))
     }
 
     /// An answer in words, since no program was run.

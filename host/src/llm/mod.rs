@@ -106,6 +106,9 @@ pub struct Reply {
     pub text: String,
     /// What it cost.
     pub usage: TokenUsage,
+    /// The model stopped at its limit of tokens, so the text may end in its middle.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// Why a model gave no reply. No key and no full URL with credentials ever appears in the text.

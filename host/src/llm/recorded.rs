@@ -23,6 +23,9 @@ pub struct RecordedReply {
     /// What it pretends to have cost.
     #[serde(default)]
     pub usage: TokenUsage,
+    /// It pretends to have met the limit of tokens.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// A model that knows its replies beforehand: each completion gets the next unused one of its purpose.
@@ -90,7 +93,7 @@ impl Llm for Recorded {
         // In lines, as a stream would come.
         reply.text.split_inclusive('\n').for_each(on_text);
         let usage = TokenUsage { calls: reply.usage.calls.max(1), ..reply.usage };
-        Ok(Reply { text: reply.text.clone(), usage })
+        Ok(Reply { text: reply.text.clone(), usage, truncated: reply.truncated })
     }
 }
 

@@ -72,7 +72,8 @@ impl Llm for Builtin {
             on_text(piece);
             rest = tail;
         }
-        Ok(Reply { text, usage: TokenUsage { input_tokens: 0, output_tokens: 0, calls: 1, ..TokenUsage::default() } })
+        let usage = TokenUsage { calls: 1, ..TokenUsage::default() };
+        Ok(Reply { text, usage, truncated: false })
     }
 }
 

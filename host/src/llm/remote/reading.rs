@@ -244,17 +244,16 @@ impl Reading {
             // As JSON after the prose, which is one of the forms that a program is looked for in.
             self.text = format!("{}\n{}\n", self.text.trim_end(), from.secrets.hide_in_reply(&self.call));
         }
+        let truncated = matches!(self.reason.as_str(), "length" | "max_tokens" | "max_output_tokens");
         if self.text.trim().is_empty() {
             return Err(Failure::Final(from.nonsense(match self.reason.as_str() {
-                "length" | "max_tokens" | "max_output_tokens" => {
-                    "it reached its limit of tokens before its first word; raise max_output_tokens"
-                }
+                _ if truncated => "it reached its limit of tokens before its first word; raise max_output_tokens",
                 "refusal" | "content_filter" => "it is empty, since the server refuses to answer this",
                 _ => "it is empty",
             })));
         }
         let usage = TokenUsage { calls: 1, ..self.usage };
-        Ok(Reply { text: self.text, usage: from.priced(usage) })
+        Ok(Reply { text: self.text, usage: from.priced(usage), truncated })
     }
 }
 

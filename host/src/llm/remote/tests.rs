@@ -177,7 +177,10 @@ async fn a_stream_is_read_wherever_it_is_cut() {
 #[tokio::test]
 async fn a_reply_in_one_document_and_one_without_usage_are_read() {
     let (reply, heard, _) = play(vec![send(http("200 OK", "application/json", "", &whole("hi")))]).await;
-    assert_eq!(reply.unwrap(), Reply { text: "hi".into(), usage: TokenUsage { calls: 1, ..TokenUsage::default() } });
+    assert_eq!(
+        reply.unwrap(),
+        Reply { text: "hi".into(), usage: TokenUsage { calls: 1, ..TokenUsage::default() }, truncated: false }
+    );
     assert_eq!(heard, "hi");
     let parts =
         json!({"choices": [{"message": {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}}]});
