@@ -7,9 +7,10 @@ use wasmtime::{Collector, Config, Engine, OptLevel};
 use crate::RunError;
 use crate::memory::ImageMemoryCreator;
 
-/// Stack of WebAssembly frames in bytes. CPython's own recursion check needs at least 2 MiB to end
-/// deep C recursion in RecursionError instead of a trap.
-const WASM_STACK: usize = 4 << 20;
+/// Stack of WebAssembly frames in bytes, so large that CPython's own count of nested C calls (5,000) is met first:
+/// RecursionError, not a trap. A Python function that is called from C counts two or three and takes up to 3.4 KiB
+/// (expat's handlers, numpy's ufuncs), 8 MiB in all; nothing but address space is taken by who does not recurse.
+const WASM_STACK: usize = 16 << 20;
 /// Stack of a guest's fiber; what exceeds `WASM_STACK` is for host functions.
 const FIBER_STACK: usize = WASM_STACK + (1 << 20);
 

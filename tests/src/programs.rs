@@ -203,6 +203,11 @@ fn differences(outcome: &Outcome, expected: &Expected) -> Vec<String> {
 }
 
 #[test]
+fn the_scientific_python_counts_reads_and_draws_as_a_native_one() {
+    check_group("science");
+}
+
+#[test]
 fn every_ending_is_named() {
     check_group("endings");
 }

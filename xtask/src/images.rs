@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::{call, cargo, javascript, root, step, target_dir};
+use crate::{call, cargo, javascript, machine, root, step, target_dir};
 
 /// Level at which modules are compressed: slow once, small for ever.
 pub(crate) const ZSTD_LEVEL: i32 = 19;
@@ -20,6 +21,11 @@ const CHECKED_IN: [&str; 2] = ["python", "javascript"];
 pub(crate) fn verify() -> Result<()> {
     CHECKED_IN.into_iter().try_for_each(verify_artifacts)?;
     javascript::verify()
+}
+
+/// Compares the Python image's bill of materials with its lock.
+pub(crate) fn bill_of_materials() -> Result<()> {
+    call(Command::new("python3").arg(root().join("guest-images/python/recipe/sbom.py")).arg("--check"))
 }
 
 fn verify_artifacts(image: &str) -> Result<()> {
@@ -50,9 +56,18 @@ pub(crate) fn build(name: &str) -> Result<()> {
     match name {
         "rustpython" => rustpython(),
         "javascript" => javascript::build(),
-        "python" => call(std::process::Command::new("bash").arg(root().join("guest-images/python/recipe/build.sh"))),
+        "python" => python(),
         _ => bail!("unknown image `{name}` (there are: python, rustpython, javascript)"),
     }
+}
+
+/// Builds the Python image from its sources; what is unchanged since the last time is kept in the target folder.
+fn python() -> Result<()> {
+    machine::check(machine::FOR_PYTHON)?;
+    step("building the Python image (an hour the first time, minutes after a change)");
+    let recipe = root().join("guest-images/python/recipe/build.py");
+    call(Command::new("python3").arg(recipe).arg(target_dir().join("python-image")))?;
+    verify_artifacts("python")
 }
 
 /// Compiles the RustPython guest unless its sources are those of the last build.

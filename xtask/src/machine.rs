@@ -48,8 +48,25 @@ pub(crate) const FOR_RUNNING: &[Tool] = &[
 ];
 
 /// The browser test besides, and somebody else's look at our videos.
-pub(crate) const FOR_TESTING: &[Tool] =
-    &[program("node", "nodejs"), program("npm", "npm"), program("chromium", "chromium"), program("ffprobe", "ffmpeg")];
+pub(crate) const FOR_TESTING: &[Tool] = &[
+    program("node", "nodejs"),
+    program("npm", "npm"),
+    program("chromium", "chromium"),
+    program("ffprobe", "ffmpeg"),
+    program("python3", "python3"),
+];
+
+/// Building the Python image.
+pub(crate) const FOR_PYTHON: &[Tool] = &[
+    program("cc", "gcc"),
+    program("make", "make"),
+    program("patch", "patch"),
+    program("zstd", "zstd"),
+    program("pkg-config", "pkg-config"),
+    program("python3", "python3"),
+    program("pip3", "python3-pip"),
+    library("zlib", "zlib1g-dev"),
+];
 
 /// Finds what is missing and installs it, or says how.
 pub(crate) fn check(tools: &[Tool]) -> Result<()> {

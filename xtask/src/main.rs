@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask run` and `cargo xtask test`, and what they are made of.
 
 mod bench;
+mod conformance;
 mod images;
 mod javascript;
 mod machine;
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, bail};
 const HELP: &str = "\
 cargo xtask run [-- ARGS…]        set everything up, then `glovebox serve`, or `glovebox ARGS…`
 cargo xtask test                  everything that must pass, from a clean clone
-cargo xtask image build NAME      build a guest image (rustpython, javascript; python prints its recipe's state)
+cargo xtask image build NAME      build a guest image from its sources (rustpython, javascript, python)
 cargo xtask image verify          compare the guest artifacts with their hashes
 ";
 
@@ -35,10 +36,11 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         ["run", rest @ ..] => run(rest.strip_prefix(&["--"]).unwrap_or(rest)),
         ["test"] => verify::test().map(|()| ExitCode::SUCCESS),
         ["image", "build", name] => images::build(name).map(|()| ExitCode::SUCCESS),
+        ["image", "test", "python", rest @ ..] => conformance::test(rest),
         ["image", "verify"] => images::verify().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::bench(rest),
         _ => {
-            print!("{HELP}{}", bench::HELP);
+            print!("{HELP}{}{}", conformance::HELP, bench::HELP);
             Ok(if args.is_empty() || args == ["help"] { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
     }

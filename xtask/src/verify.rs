@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::machine::{FOR_RUNNING, FOR_TESTING};
-use crate::{binary, call, cargo, images, machine, root, step, target_dir};
+use crate::{binary, call, cargo, conformance, images, machine, root, step, target_dir};
 
 pub(crate) fn test() -> Result<()> {
     let started = Instant::now();
     machine::check(FOR_RUNNING)?;
     machine::check(FOR_TESTING)?;
     images::verify()?;
+    images::bill_of_materials()?;
     images::build("rustpython")?;
     step("format");
     call(cargo().args(["fmt", "--all", "--check"]))?;
@@ -31,6 +32,8 @@ pub(crate) fn test() -> Result<()> {
     dependencies()?;
     step("tests");
     call(cargo().args(["test", "--release", "--workspace"]).env("GLOVEBOX_CACHE_DIR", cache_dir()))?;
+    step("numbers of the Python image");
+    conformance::sample(Some(&cache_dir()))?;
     step("browser");
     browser()?;
     step(&format!("all passed in {} s", started.elapsed().as_secs()));

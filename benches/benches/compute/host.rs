@@ -141,9 +141,10 @@ fn unpack() -> Result<tempfile::TempDir> {
         std::fs::create_dir(files.path().join(name))?;
     }
     let library = files.path().join("py");
-    std::fs::copy(image_dir().join("python-lib.zip"), library.join("python-lib.zip"))?;
-    let data = zstd::Decoder::new(std::fs::File::open(image_dir().join("mpl-data.tar.zst"))?)?;
-    tar::Archive::new(data).unpack(&library)?;
+    for archive in ["library.tar.zst", "mpl-data.tar.zst"] {
+        let data = zstd::Decoder::new(std::fs::File::open(image_dir().join(archive))?)?;
+        tar::Archive::new(data).unpack(&library)?;
+    }
     Ok(files)
 }
 

@@ -3,13 +3,14 @@
 A line is only looked at when the parser has refused it, so text that looks like one inside a string stays as it is.
 """
 import ast
-import importlib.metadata
-import importlib.util
 import re
 import shlex
 
+from . import _hints
+
 FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 HARMLESS = {'matplotlib', 'pylab', 'config', 'autosave', 'autoreload', 'load_ext', 'reload_ext', 'precision', 'capture', 'time', 'timeit'}
+_INSTALL = re.compile(r'(python3? +-m +)?(pip3?|conda|mamba|uv pip) +install +[\w-]')       # a line for the shell, pasted as it was
 
 
 def parse(source, filename):
@@ -22,22 +23,21 @@ def parse(source, filename):
             lines = lines or source.split('\n')
             number = (e.lineno or 0) - 1
             command = lines[number].lstrip() if 0 <= number < len(lines) else ''
-            if command[:1] not in ('!', '%'):
+            if command[:1] not in ('!', '%') and not _INSTALL.match(command):
                 raise
             indent = lines[number][:len(lines[number]) - len(command)]
             lines[number] = indent + _as_python(command.strip())
 
 
 def _as_python(command):
-    words = _words(command.lstrip('!%'))
-    name = words[0] if words else ''
-    if name in ('pip', 'pip3', 'conda', 'mamba', 'uv') or name.startswith('python') and words[1:3] == ['-m', 'pip']:
-        missing = [] if 'install' not in words else [p for p in _packages(words[words.index('install') + 1:]) if not _present(p)]
-        if missing:
-            return _raise('ModuleNotFoundError', 'packages cannot be installed here, and %s is not part of this Python' % ', '.join(missing))
-        return 'pass'
+    found = words(command.lstrip('!%'))
+    name = found[0] if found else ''
+    packages = installed_by(found)
+    if packages is not None:
+        missing = _hints.install(packages)[1]
+        return _raise('ModuleNotFoundError', missing) if missing else 'pass'
     if command.startswith('!'):
-        return _raise('OSError', 'there is no shell here: %s' % command)
+        return _raise('OSError', '%s: %s' % (command, _hints.NO_PROGRAMS))
     if command.startswith('%time ') or command.startswith('%timeit '):
         return command.split(None, 1)[1]
     if name in HARMLESS:
@@ -45,7 +45,18 @@ def _as_python(command):
     return _raise('NotImplementedError', 'notebook commands are not available here: %s' % command)
 
 
-def _words(command):
+def installed_by(words):
+    """The packages that a command of pip's kind would install; None for any other command."""
+    words = words[1:] if words[:1] == ['uv'] and words[1:2] == ['pip'] else words
+    program = words[0].rpartition('/')[2] if words else ''
+    if program.startswith('python') and words[1:3] == ['-m', 'pip']:
+        words, program = words[2:], 'pip'
+    if not re.fullmatch(r'pip[\d.]*|conda|mamba', program):
+        return None
+    return _packages(words[words.index('install') + 1:]) if 'install' in words else []
+
+
+def words(command):
     try:
         return shlex.split(command, comments=True)
     except ValueError:
@@ -67,15 +78,3 @@ def _packages(words):
         if name:
             names.append(name.group().rstrip('.-'))
     return names
-
-
-def _present(package):
-    try:
-        importlib.metadata.distribution(package)
-        return True
-    except importlib.metadata.PackageNotFoundError:
-        pass
-    try:
-        return importlib.util.find_spec(package.replace('-', '_')) is not None
-    except (ImportError, ValueError):
-        return False

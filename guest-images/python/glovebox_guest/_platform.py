@@ -1,4 +1,4 @@
-"""What user code expects of a platform and this one lacks: ctypes, mmap, threads, an event loop without sockets.
+"""What user code expects of a platform and this one lacks: threads, an event loop without sockets, a user, a network.
 
 Threads: there are none. Thread.start() runs the target to its end at once; ThreadPoolExecutor runs every task on submit;
 waiting for something that no other thread can deliver raises RuntimeError instead of hanging.
@@ -6,25 +6,6 @@ waiting for something that no other thread can deliver raises RuntimeError inste
 import sys
 import threading
 import time
-import types
-
-
-def _module(name, **kw):
-    m = types.ModuleType(name)
-    m.__dict__.update(kw)
-    sys.modules[name] = m
-    return m
-
-
-def fake_mmap():
-    try:
-        import mmap
-    except ImportError:
-        class mmap:
-            def __init__(self, *a, **k):
-                raise OSError('mmap is not available here')
-        _module('mmap', mmap=mmap, ACCESS_DEFAULT=0, ACCESS_READ=1, ACCESS_WRITE=2, ACCESS_COPY=3,
-                ALLOCATIONGRANULARITY=65536, PAGESIZE=65536, error=OSError)
 
 
 def no_ctypes():
@@ -32,21 +13,47 @@ def no_ctypes():
     sys.modules['ctypes'] = None
 
 
-def fake_ctypes():
-    """pandas and others import ctypes at top level but never use it on this platform."""
-    class Missing:
-        def __init__(self, *a, **k):
-            raise NotImplementedError('ctypes is not available here')
+def user_and_network():
+    """os.getuid() and its kin, and words for what needs a network."""
+    import getpass
+    import os
+    import socket
 
-    def getattr_(name):
-        if name.startswith('__'):
-            raise AttributeError(name)
-        return Missing
-    m = _module('ctypes', __path__=[], __getattr__=getattr_)
-    m.util = _module('ctypes.util', find_library=lambda name: None)
+    from . import _hints
+    for name in ('getuid', 'geteuid', 'getgid', 'getegid'):
+        if not hasattr(os, name):
+            setattr(os, name, lambda: 1000)
+    os.getlogin = lambda: 'user'
+    getpass.getuser = lambda: os.environ.get('LOGNAME') or os.environ.get('USER') or 'user'
+
+    def getaddrinfo(host, *args, **kwargs):
+        raise socket.gaierror(-3, _hints.NO_NETWORK)
+    for name in ('getaddrinfo', 'gethostbyname', 'gethostbyname_ex', 'getnameinfo', 'gethostbyaddr'):
+        setattr(socket, name, getaddrinfo)
+
+
+def duplicates_of_files():
+    """os.dup() of an open file, by opening its name again: numpy duplicates a file before it reads or writes it in C."""
+    import gc
+    import io
+    import os
+    dup = getattr(os, 'dup', None)
+
+    def duplicate(fd):
+        for file in gc.get_objects():
+            if type(file) is io.FileIO and not file.closed and file.fileno() == fd and isinstance(file.name, (str, bytes)):
+                flags = os.O_RDWR if '+' in file.mode else os.O_RDONLY if 'r' in file.mode else os.O_WRONLY
+                again = os.open(file.name, flags | (os.O_APPEND if 'a' in file.mode else 0))
+                os.lseek(again, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_SET)
+                return again
+        return dup(fd)
+    os.dup = duplicate
 
 
 # ---- threads ----
+
+_running = []                           # threads inside their start(), the innermost last
+
 
 def _start(self):
     if not self._initialized:
@@ -54,6 +61,10 @@ def _start(self):
     if self._started.is_set():
         raise RuntimeError('threads can only be started once')
     self._started.set()
+    if type(self).__module__ == 'tqdm._monitor':        # it would watch for ever
+        self._glovebox_done = True
+        return
+    _running.append(self)
     try:
         self.run()
     except SystemExit:
@@ -61,6 +72,7 @@ def _start(self):
     except Exception:
         self._invoke_excepthook(self)
     finally:
+        _running.pop()
         self._glovebox_done = True
 
 
@@ -76,6 +88,8 @@ def _join(self, timeout=None):
 def _wait(self, timeout=None):
     if not self._is_owned():
         raise RuntimeError('cannot wait on un-acquired lock')
+    if _running and _running[-1].daemon:        # a thread for the background has nothing more to do until others go on: it ends here
+        raise SystemExit
     if timeout is None:
         raise RuntimeError('deadlock: waiting for another thread, but there are no threads here (they run inside start())')
     if timeout > 0:

@@ -16,7 +16,7 @@ from itertools import islice
 
 import _glovebox
 
-from . import _display, _events, _figures, _notebook
+from . import _display, _events, _figures, _hints, _notebook
 
 DEFAULT_FILENAME = 'main.py'
 _HERE = os.path.dirname(__file__) + '/'
@@ -31,7 +31,10 @@ _pristine_builtins = dict(_builtins)
 _core_modules = {name: sys.modules[name] for name in ('sys', 'builtins', 'io', 'os', 'json', 'ast', 'traceback', 'asyncio', __package__)}
 _warm_modules = {}
 _warm_importers = 0
-_library = sys.path[0]
+# Given back when memory runs out, so that there is enough to say so.
+RESERVE_BYTES = 2 * 1024 * 1024
+_reserve = None
+_library = [sys.path[0], os.path.join(os.path.dirname(sys.path[0]), 'site')]
 
 
 def turn(request):
@@ -40,6 +43,7 @@ def turn(request):
     Never raises; returns the exit status: 0, 1 for an uncaught exception, the code of sys.exit(), 130 for KeyboardInterrupt.
     """
     _restore()
+    _keep_reserve()
     try:
         request = json.loads(request)
         source = request['source']
@@ -59,6 +63,15 @@ def turn(request):
         pass
     _events.flush()
     return status
+
+
+def _keep_reserve():
+    global _reserve
+    if _reserve is None:
+        try:
+            _reserve = bytearray(RESERVE_BYTES)
+        except MemoryError:
+            pass
 
 
 def _restore(end=False):
@@ -87,8 +100,9 @@ def _restore(end=False):
         sys.setrecursionlimit(1000)
     if not isinstance(sys.path, list):
         sys.path = ['']
-    if _library not in sys.path:
-        sys.path.append(_library)
+    for folder in _library:
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def _prepare(request):
@@ -199,9 +213,12 @@ def _execute(code, namespace):
 
 def _report(e):
     """Print the traceback of an exception, send an error event, return the exit status."""
+    global _reserve
+    _reserve = None
     if isinstance(e, SystemExit):
         return _exit_status(e.code)
     try:
+        _hints.annotate(e)
         text = ''.join(_clean(traceback.TracebackException(type(e), e, e.__traceback__, compact=True)).format())
     except BaseException:
         text = '%s (the traceback could not be formatted)\n' % type(e).__name__

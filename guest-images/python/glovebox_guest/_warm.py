@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 
-from . import _platform
+from . import _ctypes, _fonts, _mmap, _platform, _processes
 
 STDLIB = '''abc argparse array ast asyncio base64 binascii bisect calendar cmath codecs collections collections.abc
 concurrent.futures configparser contextlib copy csv dataclasses datetime decimal difflib encodings.ascii encodings.cp1252
@@ -17,7 +17,7 @@ encodings.idna encodings.latin_1 encodings.utf_16 encodings.utf_8_sig enum errno
 heapq hmac html html.parser importlib.metadata importlib.resources inspect io itertools json keyword linecache locale logging
 math mimetypes numbers operator os pathlib pickle platform pprint queue random re secrets shlex shutil signal statistics string
 struct tempfile textwrap threading time timeit tokenize traceback types typing unicodedata urllib.parse urllib.request uuid
-warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo _strptime'''.split()
+warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo _strptime bz2 lzma sqlite3'''.split()
 
 # Run as turns through the same code as the user's, so that this path is warm too.
 FIRST_USES = ['''
@@ -29,6 +29,8 @@ df.groupby('k', as_index=False).agg(total=('n', 'sum')); df['k'].value_counts();
 df.pivot_table(index='k', values='n'); df.set_index('d').resample('D').sum(numeric_only=True); df['d'].dt.strftime('%B %Y')
 df.to_csv('/tmp/w.csv', index=False); pd.read_csv('/tmp/w.csv', parse_dates=['d']); df.to_json(); df.to_html(); df.to_markdown()
 df.to_excel('/tmp/w.xlsx', index=False); pd.read_excel('/tmp/w.xlsx'); df.style.format(precision=1).to_html()
+df.to_parquet('/tmp/w.parquet'); pd.read_parquet('/tmp/w.parquet')
+import sqlite3; pd.read_sql_query('select 1 as a', sqlite3.connect(':memory:'))
 pd.to_datetime(['3 Feb 2021', 'March 4, 2021'], format='mixed'); dt.datetime.strptime('2021-02-03', '%Y-%m-%d').strftime('%A')
 df[['n', 'x']].corr(); np.linalg.inv(np.eye(2)); np.random.default_rng(1).normal(size=3)
 df
@@ -46,35 +48,46 @@ sns.heatmap(df[['n', 'x']].corr(), annot=True)
 plt.rcdefaults(); plt.switch_backend('agg')
 from PIL import Image, ImageDraw, ImageFont, ImageFilter
 image = Image.new('RGB', (8, 8), 'red'); ImageDraw.Draw(image).text((0, 0), 'a', font=ImageFont.load_default())
-for kind in ('PNG', 'GIF', 'BMP'):
+for kind in ('PNG', 'GIF', 'BMP', 'JPEG', 'WEBP', 'TIFF'):
     file = io.BytesIO(); image.save(file, kind); Image.open(io.BytesIO(file.getvalue())).resize((4, 4)).convert('L').load()
 image
 ''', 'undefined_name', '(1,\n 2', 'print(1)']
 
 
 def warm():
-    _platform.fake_mmap()
+    _site()
+    _mmap.install()
     _platform.no_ctypes()
     for name in STDLIB:
         __import__(name)
     _platform.inline_threads()
+    _platform.user_and_network()
+    _platform.duplicates_of_files()
+    _processes.install()
     _platform.asyncio_loop()
     _platform.metadata_from_zip()
     _platform.drop_undefined()
     import numpy
-    import numpy.fft, numpy.linalg, numpy.polynomial, numpy.random
-    _platform.fake_ctypes()
+    import numpy.ctypeslib, numpy.fft, numpy.linalg, numpy.polynomial, numpy.random
+    _ctypes.install()
     _time_zones()
     import pandas
     _matplotlib()
     import seaborn
-    import openpyxl, tabulate, jinja2
+    import openpyxl, tabulate, jinja2, fastparquet, yaml
     import IPython.display
     import glovebox.media
     _first_uses()
     os.environ.clear()
     sys.path_importer_cache.pop('/tmp', None)
     _check_open_files()
+
+
+def _site():
+    """The packages that lie beside the library as real files."""
+    folder = os.path.join(os.path.dirname(sys.path[0]), 'site')
+    if os.path.isdir(folder) and folder not in sys.path:
+        sys.path.append(folder)
 
 
 def _first_uses():
@@ -140,6 +153,7 @@ def _matplotlib():
     finally:
         del threading.Timer.start
     _fonts_in_memory(fm)
+    _fonts.install(fm)
     matplotlib.use('agg')
     import matplotlib.pyplot, matplotlib.backends.backend_svg, mpl_toolkits.mplot3d
     from . import _figures

@@ -3,7 +3,7 @@
 
 usage: host.py IMAGE_DIR turns.json|script.py… [--fuel] [--figures DIR]
 
-IMAGE_DIR holds python.wasm and py/ (python-lib.zip and the unpacked mpl-data/). The compiled module and the warm memory
+IMAGE_DIR holds python.wasm and py/ (what library.tar.zst and mpl-data.tar.zst hold). The compiled module and the warm memory
 are kept beside it and made again when something they depend on is newer. A .json file is a list of lists of requests,
 one inner list per fresh instance; a .py file is one turn of its own. --figures writes every image shown to DIR.
 """
@@ -19,7 +19,7 @@ import time
 import wasmtime
 
 I32, I64 = wasmtime.ValType.i32(), wasmtime.ValType.i64()
-ENVIRONMENT = {'HOME': '/tmp', 'TMPDIR': '/tmp', 'MPLCONFIGDIR': '/tmp/matplotlib'}
+ENVIRONMENT = {'HOME': '/tmp', 'TMPDIR': '/tmp', 'MPLCONFIGDIR': '/tmp/matplotlib', 'TZ': 'UTC'}
 
 
 class Image:

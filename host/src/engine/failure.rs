@@ -213,7 +213,25 @@ fn instead_of(module: &str, ask: &Ask) -> String {
         "requests" | "httpx" | "aiohttp" | "urllib3" | "yfinance" | "bs4" | "selenium" | "openai" => {
             "there is no network; work with the files of the workspace, or say what has to be uploaded".to_owned()
         }
-        "sklearn" | "scipy" | "statsmodels" | "xgboost" | "lightgbm" | "torch" | "tensorflow" | "keras" => {
+        "xgboost" | "lightgbm" | "catboost" | "torch" | "tensorflow" | "keras" | "jax"
+            if ask.packages.contains_key("scikit-learn") =>
+        {
+            "scikit-learn has `HistGradientBoostingClassifier`, `RandomForestClassifier`, `MLPClassifier` and their \
+             regressors"
+                .to_owned()
+        }
+        "pyarrow" | "fastparquet" if ask.packages.contains_key("fastparquet") => {
+            "use pandas; `pandas.read_parquet` and `to_parquet` work with their own engine".to_owned()
+        }
+        "sqlalchemy" | "psycopg2" | "pymysql" if ask.packages.contains_key("pandas") => {
+            "use `sqlite3`, whose connections `pandas.read_sql_query` takes; there is no network for other databases"
+                .to_owned()
+        }
+        "geopandas" | "folium" | "cartopy" if ask.packages.contains_key("shapely") => {
+            "compute with shapely, and draw longitude and latitude with matplotlib".to_owned()
+        }
+        "sklearn" | "scipy" | "statsmodels" | "xgboost" | "lightgbm" | "catboost" | "torch" | "tensorflow"
+        | "keras" | "jax" => {
             "compute it with numpy (`numpy.linalg.lstsq`, `numpy.polyfit`, `numpy.corrcoef`) and pandas".to_owned()
         }
         "pyarrow" | "fastparquet" => "this image cannot read Parquet; ask for the table as CSV".to_owned(),

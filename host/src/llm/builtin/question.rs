@@ -77,46 +77,29 @@ pub fn names_file(tokens: &[Token], name: &str) -> bool {
 fn unreadable(source: &Source, samples: &[Sample]) -> Option<Plan> {
     let sample = samples.iter().find(|sample| sample.name == source.file)?;
     let lower = sample.name.to_lowercase();
-    let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
-    let is = |words: &[&str]| words.iter().any(|word| sample.media_type.contains(word));
-    let known = |what, lacks| Some(Plan::Known { file: sample.name.clone(), what, lacks });
+    let arrow = || {
+        ["arrow", "feather"].iter().any(|word| sample.media_type.contains(word))
+            || [".arrow", ".feather", ".ipc"].iter().any(|ending| lower.ends_with(ending))
+    };
     match &sample.content {
-        Content::Database { .. } => kept(sample),
-        Content::Archive(archive) if !matches!(archive.format.as_str(), "zip" | "gzip" | "gz") => kept(sample),
-        Content::Table(table) if table.dialect.is_none() && (is(&["parquet"]) || ends(&[".parquet", ".pq"])) => known(
-            "a Parquet file",
-            "pyarrow, which reads it, is not part of this Python; save it as CSV for questions about its rows",
-        ),
-        Content::Table(table)
-            if table.dialect.is_none() && (is(&["arrow", "feather"]) || ends(&[".arrow", ".feather", ".ipc"])) =>
-        {
-            known(
-                "an Arrow file",
-                "pyarrow, which reads it, is not part of this Python; save it as CSV for questions about its rows",
-            )
+        Content::Archive(archive) if !matches!(archive.format.as_str(), "zip" | "gzip" | "gz" | "zstd" | "zst") => {
+            kept(sample)
         }
-        Content::Workbook { .. } if is(&["opendocument"]) || ends(&[".ods"]) => known(
-            "an OpenDocument workbook",
-            "odfpy, which reads it, is not part of this Python; save it as XLSX or CSV for questions about its rows",
-        ),
-        Content::Workbook { .. } if is(&["vnd.ms-excel"]) && !is(&["openxml", "macroenabled"]) || ends(&[".xls"]) => {
-            known(
-                "an old Excel workbook",
-                "xlrd, which reads it, is not part of this Python; save it as XLSX or CSV for questions about its rows",
-            )
-        }
+        Content::Table(table) if table.dialect.is_none() && arrow() => Some(Plan::Known {
+            file: sample.name.clone(),
+            what: "an Arrow file",
+            lacks: "pyarrow, which reads it, is not part of this Python; save it as Parquet or CSV for questions about \
+                    its rows",
+        }),
         _ => None,
     }
 }
 
-/// The plan for a database, a document or an archive.
+/// The plan for a database without tables, a document or an archive.
 fn kept(sample: &Sample) -> Option<Plan> {
     let known = |what, lacks| Some(Plan::Known { file: sample.name.clone(), what, lacks });
     match &sample.content {
-        Content::Database { .. } => known(
-            "a SQLite database",
-            "sqlite3 is not part of this Python; save a table as CSV for questions about its rows",
-        ),
+        Content::Database { .. } => known("a SQLite database", "it has no tables to ask about"),
         Content::Document(_) => known("a PDF", "no package that reads one is part of this Python"),
         Content::Archive(archive) => match archive.format.as_str() {
             format @ ("zip" | "tar" | "tar.gz" | "tgz") => {

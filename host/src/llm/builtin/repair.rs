@@ -110,8 +110,10 @@ import pandas as pd
 # A plain look at the file that assumes nothing of it
 path = Path({})
 try:
-    if path.suffix.lower() in ('.xlsx', '.xlsm'):
+    if path.suffix.lower() in ('.xlsx', '.xlsm', '.xls', '.ods'):
         df = pd.read_excel(path, nrows={rows})
+    elif path.suffix.lower() in ('.parquet', '.pq'):
+        df = pd.read_parquet(path).head({rows})
     elif path.suffix.lower() == '.json':
         df = pd.read_json(path)
     else:

@@ -13,6 +13,8 @@ const CALLS: &[(&str, &str)] = &[
     ("read_csv(", "read {}"),
     ("read_excel(", "read {}"),
     ("read_json(", "read {}"),
+    ("read_parquet(", "read {}"),
+    ("read_sql_query(", "read the table that {} names"),
     ("Image.open(", "open {}"),
     ("to_numeric(", "turn {} into numbers; what is none counts as missing"),
     ("to_datetime(", "turn {} into dates; what is none counts as missing"),
@@ -40,7 +42,7 @@ const CALLS: &[(&str, &str)] = &[
     (".rotate(", "turn the picture"),
 ];
 /// Calls that write a file.
-const WRITES: &[&str] = &["savefig(", ".to_csv(", ".to_json(", ".to_excel(", ".save("];
+const WRITES: &[&str] = &["savefig(", ".to_csv(", ".to_json(", ".to_excel(", ".to_parquet(", ".save("];
 
 /// What a program does, in order. `files` are those it left: a file that is not among them is not named.
 pub fn of_program(program: &str, files: &[String]) -> Vec<String> {

@@ -42,11 +42,18 @@ fn read(script: &mut Script, variable: &str, source: &Source, samples: &[Sample]
     let name = py_str(&source.file);
     let sample = samples.iter().find(|sample| sample.name == source.file);
     let lower = source.file.to_lowercase();
+    if let (Some(table), Some(Content::Database { .. })) = (&source.sheet, sample.map(|sample| &sample.content)) {
+        return database(script, variable, &source.file, table);
+    }
     if let Some(sheet) = &source.sheet {
         return script.line(format!("{variable} = pd.read_excel({name}, sheet_name={})", py_str(sheet)));
     }
     let compression = sample.and_then(|sample| match &sample.content {
-        Content::Archive(archive) => Some(if archive.format == "zip" { "zip" } else { "gzip" }),
+        Content::Archive(archive) => Some(match archive.format.as_str() {
+            "zip" => "zip",
+            "zstd" | "zst" => "zstd",
+            _ => "gzip",
+        }),
         _ => None,
     });
     let table = sample.map(opened).and_then(|sample| match &sample.content {
@@ -57,6 +64,9 @@ fn read(script: &mut Script, variable: &str, source: &Source, samples: &[Sample]
         return script.line(format!("{variable} = pd.read_csv({name})"));
     };
     if table.dialect.is_none() {
+        if sample.media_type.contains("parquet") || lower.ends_with(".parquet") || lower.ends_with(".pq") {
+            return script.line(format!("{variable} = pd.read_parquet({name})"));
+        }
         let lines = ["ndjson", "jsonl", "json-lines", "jsonlines", "x-json-seq"]
             .iter()
             .any(|mark| sample.media_type.contains(mark))
@@ -87,6 +97,19 @@ fn read(script: &mut Script, variable: &str, source: &Source, samples: &[Sample]
     if sample.notes.iter().any(|note| note.contains("takes the first value as the index")) {
         script.line(format!("{variable} = {variable}.reset_index(names={})", py_str(&table.columns[0].name)));
     }
+}
+
+/// Reads a table of a SQLite database. `immutable` also opens one in write-ahead mode, which would want to make files.
+fn database(script: &mut Script, variable: &str, file: &str, table: &str) {
+    script.import("import sqlite3");
+    script.import("from contextlib import closing");
+    let uri = file.bytes().fold("file:".to_owned(), |uri, byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' => uri + &char::from(byte).to_string(),
+        _ => format!("{uri}%{byte:02X}"),
+    });
+    let query = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
+    script.line(format!("with closing(sqlite3.connect({}, uri=True)) as database:", py_str(&(uri + "?immutable=1"))));
+    script.line(format!("    {variable} = pd.read_sql_query({}, database)", py_str(&query)));
 }
 
 fn csv_arguments(name: &str, table: &Table, sample: &Sample) -> String {

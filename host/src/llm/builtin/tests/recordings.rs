@@ -86,14 +86,27 @@ fn the_file_that_is_named_in_full_is_the_one() {
 }
 
 #[test]
+fn tables_in_parquet_and_in_databases_are_read_as_such() {
+    let bare = Table { dialect: None, ..table(PENGUINS, ",") };
+    let parquet = sample("birds.parquet", Content::Table(bare.clone()));
+    let program = program_of("average body mass by species", std::slice::from_ref(&parquet));
+    assert!(program.contains("df = pd.read_parquet('birds.parquet')") && program.contains("groupby"), "{program}");
+
+    let sheet = Sheet { name: "the \"birds\"".into(), table: bare };
+    let database = sample("my birds?.sqlite", Content::Database { tables: vec![sheet] });
+    let program = program_of("average body mass by species", std::slice::from_ref(&database));
+    assert!(program.contains("sqlite3.connect('file:my%20birds%3F.sqlite?immutable=1', uri=True)"), "{program}");
+    assert!(program.contains(r#"'SELECT * FROM "the ""birds""""#), "{program}");
+}
+
+#[test]
 fn a_file_that_python_cannot_open_is_told_not_tried() {
     let inner = table(PENGUINS, ",");
     let bare = Table { dialect: None, ..inner.clone() };
     let document = DocumentFacts { format: "pdf".into(), pages: 3, title: None, preview: "It's a report".into() };
-    let database = Content::Database { tables: vec![Sheet { name: "birds".into(), table: bare.clone() }] };
     for (file, says) in [
-        (sample("birds.parquet", Content::Table(bare)), "pyarrow"),
-        (sample("birds.sqlite", database), "sqlite3"),
+        (sample("birds.feather", Content::Table(bare)), "pyarrow"),
+        (sample("none.sqlite", Content::Database { tables: Vec::new() }), "no tables"),
         (sample("report.pdf", Content::Document(document)), "3 pages"),
     ] {
         let program = program_of("average body mass by species", std::slice::from_ref(&file));

@@ -1,0 +1,1 @@
+"""The build driver of the Python image: pinned sources, steps with a cache, compiling, modules to link."""

@@ -1,0 +1,6 @@
+"""python -m pip."""
+import sys
+
+from pip import main
+
+sys.exit(main())
