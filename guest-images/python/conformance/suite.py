@@ -52,7 +52,7 @@ class Recorder:
 
     def pytest_collectreport(self, report):
         if report.failed:
-            self.write(file=report.nodeid, why=last_line(report))
+            self.write(file=report.nodeid.split("::")[0], why=last_line(report))
 
     def pytest_runtest_logstart(self, nodeid):
         self.now = {"outcome": "passed", "why": "", "seconds": 0.0}
@@ -126,6 +126,9 @@ def stand_in_for_c_helpers():
 
     class Rational(numpy.float64):
         """In lists of types and in arrays that are made when a file is collected; tests of rationals are left out."""
+
+        def __new__(cls, numerator=0, denominator=1):
+            return super().__new__(cls, numerator / denominator)
 
     for name in ("_multiarray_tests", "_umath_tests", "_rational_tests", "_operand_flag_tests", "_struct_ufunc_tests"):
         name = "numpy._core." + name
