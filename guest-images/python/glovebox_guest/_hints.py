@@ -92,6 +92,22 @@ def install(packages):
         ', '.join(missing), 'is' if len(missing) == 1 else 'are', ''.join(' (%s)' % w for w in words))
 
 
+def told(words):
+    """What `pip list`, `pip freeze` and `pip show` print; '' for other commands."""
+    command = next((word for word in words if word in ('install', 'list', 'freeze', 'show')), '')
+    versions = {d.metadata['Name']: d.version for d in importlib.metadata.distributions()} if command not in ('', 'install') else {}
+    names = sorted(versions, key=str.lower)
+    if command == 'list':
+        width = max(map(len, names))
+        rows = [('Package', 'Version'), ('-' * width, '-' * 12), *((name, versions[name]) for name in names)]
+        return ''.join('%-*s %s\n' % (width, *row) for row in rows)
+    if command == 'freeze':
+        return ''.join('%s==%s\n' % (name, versions[name]) for name in names)
+    wanted = {re.sub(r'[-_.]+', '-', word).lower() for word in words[words.index(command) + 1:]} if command else ()
+    return '---\n'.join('Name: %s\nVersion: %s\n' % (name, versions[name]) for name in names
+                        if re.sub(r'[-_.]+', '-', name).lower() in wanted)
+
+
 def annotate(error):
     """Add a note to an uncaught error that has its cause in this place rather than in the program."""
     note = ''

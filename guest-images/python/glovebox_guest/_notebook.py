@@ -35,7 +35,9 @@ def _as_python(command):
     packages = installed_by(found)
     if packages is not None:
         missing = _hints.install(packages)[1]
-        return _raise('ModuleNotFoundError', missing) if missing else 'pass'
+        if missing:
+            return _raise('ModuleNotFoundError', missing)
+        return "print(%r, end='')" % _hints.told(found) if _hints.told(found) else 'pass'
     if command.startswith('!'):
         return _raise('OSError', '%s: %s' % (command, _hints.NO_PROGRAMS))
     if command.startswith('%time ') or command.startswith('%timeit '):

@@ -257,7 +257,8 @@ def answer_of(args):
     if packages is None:
         return None
     there, missing = _hints.install(packages)
-    return (1, 'ERROR: %s\n' % missing) if missing else (0, ''.join('Requirement already satisfied: %s\n' % name for name in there))
+    return (1, 'ERROR: %s\n' % missing) if missing else (
+        0, _hints.told(words) or ''.join('Requirement already satisfied: %s\n' % name for name in there))
 
 
 def subprocess_answers():
