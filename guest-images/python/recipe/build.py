@@ -7,6 +7,7 @@ usage: build.py DIR [STEP…]      steps by name with those that they need; with
 DIR keeps sources, objects and results (about 8 GB), so that a second build does only what has changed. Each source is
 fetched by the digest in lock.toml. Needs Python 3.11 or newer with pip, a C compiler, make, patch, zstd.
 """
+import ctypes
 import os
 import sys
 
@@ -17,6 +18,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from driver.lock import Problem, sources  # noqa: E402
 from driver.step import RECIPE, Step  # noqa: E402
+
+# Of personality(2).
+ADDR_NO_RANDOMIZE = 0x0040000
 
 
 def ordered(names):
@@ -52,7 +56,14 @@ def every():
     return sorted(name[:-3] for name in os.listdir(os.path.join(RECIPE, 'steps')) if name.endswith('.py'))
 
 
+def keep_addresses():
+    """Loads programs at the same addresses each time: LLVM orders some blocks of exception handling by those of its own data."""
+    if ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE) < 0:
+        print('the compiler cannot be run at fixed addresses here: the digests may be others', file=sys.stderr)
+
+
 def main(arguments):
+    keep_addresses()
     if '--list' in arguments:
         print('\n'.join(ordered(every())))
         return

@@ -8,6 +8,7 @@ from driver.step import JOBS
 NEEDS = ['toolchain', 'native', 'zlib']
 SOURCES = ['cpython']
 ARCHIVES = ['libpython3.13.a', 'Modules/_hacl/libHacl_Hash_SHA2.a', 'Modules/_decimal/libmpdec/libmpdec.a', 'Modules/expat/libexpat.a']
+VPATH = '''-DVPATH='"$(VPATH)"' '''
 
 
 def build(step):
@@ -23,6 +24,13 @@ def build(step):
         step.run([f'{source}/configure', '--host=wasm32-unknown-wasip1', '--build=x86_64-pc-linux-gnu',
                   f'--with-build-python={step.python}', '--prefix=/usr/local', '--disable-test-modules', '--without-ensurepip',
                   'OPT=-O3 -g0 -DNDEBUG', 'CFLAGS='], cwd=tree, **environment)
+    # Where the sources lie is of no use to the guest and would make its bytes those of one folder.
+    makefile = f'{tree}/Makefile'
+    with open(makefile) as file:
+        rules = file.read()
+    if VPATH in rules:
+        with open(makefile, 'w') as file:
+            file.write(rules.replace(VPATH, '''-DVPATH='""' '''))
     try:
         step.run(['make', '-k', f'-j{JOBS}', 'python.wasm'], cwd=tree, **environment)
     except Problem:
