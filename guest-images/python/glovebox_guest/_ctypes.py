@@ -9,7 +9,7 @@ SIZES = {'c_bool': '?', 'c_char': 'c', 'c_byte': 'b', 'c_ubyte': 'B', 'c_short':
          'c_uint16': 'H', 'c_int32': 'i', 'c_uint32': 'I', 'c_int64': 'q', 'c_uint64': 'Q', 'c_time_t': 'q'}
 # Functions and bases that may be named when a module is imported; calling them is an error.
 NAMED = 'POINTER pointer byref addressof cast string_at wstring_at memmove memset create_string_buffer create_unicode_buffer ' \
-        'get_errno set_errno CDLL PyDLL LibraryLoader'.split()
+        'get_errno set_errno LibraryLoader'.split()
 WORDS = 'ctypes cannot call libraries here: WebAssembly code cannot load them'
 
 
@@ -59,6 +59,22 @@ class _CFuncPtr(_Base):
         raise OSError(WORDS)
 
 
+class CDLL:
+    """The program itself (None), which exports no function to call; there is no other library. threadpoolctl asks it for one."""
+
+    def __init__(self, name=None, *args, **options):
+        if name is not None:
+            raise OSError('%s: %s' % (name, WORDS))
+        self._name = name
+
+    def __getattr__(self, name):
+        raise AttributeError('undefined symbol: %s; %s' % (name, WORDS))
+
+
+class PyDLL(CDLL):
+    pass
+
+
 def sizeof(kind):
     kind = kind if isinstance(kind, type) else type(kind)
     if issubclass(kind, _Simple):
@@ -88,7 +104,7 @@ def install():
         setattr(module, name, type(name, (_Simple,), {'_type_': code, '__module__': 'ctypes'}))
     for name in NAMED:
         setattr(module, name, _refusing(name))
-    for kind in (Structure, Union, Array, _CFuncPtr):
+    for kind in (Structure, Union, Array, _CFuncPtr, CDLL, PyDLL):
         kind.__module__ = 'ctypes'
         setattr(module, kind.__name__, kind)
     module.LittleEndianStructure = module.BigEndianStructure = Structure
@@ -99,6 +115,7 @@ def install():
     module.RTLD_LOCAL, module.RTLD_GLOBAL, module.DEFAULT_MODE, module.__path__ = 0, 256, 0, []
     module.util = types.ModuleType('ctypes.util')
     module.util.find_library = lambda name: None
+    module.util.dllist = lambda: []
     module.wintypes = None
     del module.wintypes
     sys.modules['ctypes'], sys.modules['ctypes.util'] = module, module.util

@@ -93,11 +93,15 @@ class Tree:
         return [f'{self.step.result(name)}/lib/lib{library}.a' for name, library in (('lapack', 'lapack'), ('blas', 'openblas'), ('lapack', 'f2c'))]
 
     def site(self):
-        """What the package installs of Python files, those that its build makes too."""
+        """What the package installs of Python files, those that its build makes too, which may name the build's folder."""
         for path, place in sorted(self.installed().items()):
             if os.path.isdir(path):
                 self.step.site(place, path, skip=['tests', *UNPACKED])
-            elif '/tests/' not in place and not path.endswith(('.so', '.pyi', '.pxd', '.pyx', '.build')):
+            # statsmodels installs a folder that its sdist leaves out, which is nothing to Meson.
+            elif path.startswith(self.path) and path.endswith('.py'):
+                with open(path) as file:
+                    self.step.site_text(place, file.read().replace(self.step.root, '/build'))
+            elif os.path.exists(path) and '/tests/' not in place and not path.endswith(('.so', '.pyi', '.pxd', '.pyx', '.build')):
                 self.step.site(place, path)
 
     def with_wheels(self, *keys):

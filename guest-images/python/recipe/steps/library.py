@@ -3,10 +3,10 @@ import os
 import re
 import shutil
 
-from driver.lock import sources
+from driver.lock import Problem, sources
 from driver.pack import pack
 
-NEEDS = 'native packer cpython numpy matplotlib pillow pandas compression text xml parquet'.split()
+NEEDS = 'native packer cpython numpy matplotlib pillow pandas compression text xml parquet scipy sklearn statsmodels'.split()
 # Packages that are taken as they are, nearly all as wheels: lock.toml says `Python files` of them.
 WHEELS = sorted(key for key, source in sources().items() if source.use.startswith('Python files'))
 SOURCES = ['cpython', *WHEELS]
@@ -24,10 +24,21 @@ def build(step):
         site = os.path.join(step.result(need), 'site')
         if os.path.isdir(site):
             gather(site, tree)
+    refuse_folder(tree, step.root)
     shutil.copy(step.recipe('patches/_sysconfigdata__wasi_wasm32-wasi.py'), tree)
     wheels = [step.archive(key) for key in WHEELS]
     step.run([step.python, '-W', 'ignore', step.recipe('mkzip.py'), tree, f'{step.work}/library.tar', *wheels])
     pack(step, f'{step.work}/library.tar', f'{step.out}/library.tar.zst')
+
+
+
+def refuse_folder(tree, name):
+    """Raises if a file names the folder of this build: other folders would give other bytes."""
+    for folder, _, names in os.walk(tree):
+        for path in (os.path.join(folder, file) for file in names):
+            with open(path, 'rb') as file:
+                if name.encode() in file.read():
+                    raise Problem(f'{path} names the folder of this build')
 
 
 def gather(root, tree):

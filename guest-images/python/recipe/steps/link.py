@@ -5,7 +5,7 @@ import shutil
 from driver import fetch
 from driver.pack import pack
 
-NEEDS = 'toolchain native packer zlib cpython numpy matplotlib pillow pandas stdlib compression text xml parquet'.split()
+NEEDS = 'toolchain native packer zlib cpython numpy matplotlib pillow pandas stdlib compression text xml parquet scipy sklearn statsmodels'.split()
 SOURCES = ['ziglang']
 ALLOCATOR = 'recipe/patches/wasi-libc/10-allocator-wrap.diff'
 FILES = [ALLOCATOR, 'recipe/compile/main.c', 'recipe/compile/stubs.c', 'recipe/adapt_signatures.py']
