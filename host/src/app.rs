@@ -20,7 +20,7 @@ pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
 use crate::storage::Storage;
 use crate::turns::Known;
-pub use crate::workers::{Kept, Turn, Turned};
+pub use crate::workers::{Kept, Trial, Tried, Turn, Turned};
 
 /// What runs programs and answers questions. The tests have one that needs no sandbox.
 #[async_trait]
@@ -40,6 +40,11 @@ pub trait Backend: Send + Sync {
         on_event: &mut (dyn FnMut(Event) + Send),
         cancel: &CancellationToken,
     ) -> Result<Turned, RunError>;
+
+    /// Lets two guests talk and waits for their end.
+    async fn trial(&self, trial: Trial, _cancel: &CancellationToken) -> Result<Tried, RunError> {
+        Err(RunError::Worker(format!("cannot judge with {}: there are no workers", trial.image)))
+    }
 
     /// Drops a session's live instance, if it has one. Its files stay.
     async fn forget(&self, session: &str);

@@ -8,7 +8,7 @@ use cap_std::fs::Dir;
 use glovebox_runtime::{Event, ImageStore, Job, Outcome, RunError};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{Backend, ImageInfo, ImageState, Turn, Turned};
+use crate::app::{Backend, ImageInfo, ImageState, Trial, Tried, Turn, Turned};
 use crate::config::Config;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask, Engine, EngineError, answer};
@@ -196,6 +196,10 @@ impl Backend for Local {
         cancel: &CancellationToken,
     ) -> Result<Turned, RunError> {
         self.engine.pool.turn(turn, on_event, cancel).await
+    }
+
+    async fn trial(&self, trial: Trial, cancel: &CancellationToken) -> Result<Tried, RunError> {
+        self.engine.pool.trial(trial, cancel).await
     }
 
     async fn forget(&self, session: &str) {

@@ -4,6 +4,8 @@ mod answers;
 mod ask;
 mod doctor;
 mod door;
+mod eval;
+mod eval_progress;
 mod image;
 mod image_add;
 mod lists;
@@ -81,6 +83,8 @@ enum Command {
     Repl(repl::ReplArgs),
     /// Run a recorded run again and compare
     Replay(replay::ReplayArgs),
+    /// Judge completions of a benchmark, or ask a model for them
+    Eval(Box<eval::EvalArgs>),
     /// Show what is in files
     Sample(sample::SampleArgs),
     /// Guest images: list, prepare, inspect, add
@@ -193,6 +197,7 @@ fn dispatch(common: &Common, command: Command) -> Done {
         Command::Session(command) => block_on(session::session(config, command)),
         Command::Repl(args) => block_on(repl::repl(config, args)),
         Command::Replay(args) => block_on(replay::replay(config, args)),
+        Command::Eval(args) => block_on(eval::eval(config, *args)),
         Command::Sample(args) => sample::sample(&args),
         Command::Image(command) => image::image(&config, command),
         Command::Policy(command) => lists::policy(&config, command),

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 pub use answer::{Alternative, Answer, AnswerEvent, Attempt, Candidate, Check, Details, Stage, TokenUsage};
 pub use effort::{Effort, MOST_CANDIDATES, MOST_REPAIRS, Wanted};
 pub use language::Language;
+pub(crate) use prompt::render;
 
 use crate::llm::{Llm, LlmError, Models};
 use crate::workers::Pool;

@@ -5,7 +5,7 @@ use crate::llm::{Message, MessageRole};
 
 /// Renders a template of `prompts/`: a version line, then sections that start with `--- system`,
 /// `--- user` or `--- assistant`. `{{name}}` is replaced by its value; an unknown name stays as it is.
-pub(super) fn render(template: &str, values: &[(&str, &str)]) -> Vec<Message> {
+pub(crate) fn render(template: &str, values: &[(&str, &str)]) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     for line in template.lines() {
         let role = match line {

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::trial::{Trial, Tried};
 use super::turn::{Kept, Turn};
 
 /// Longest message. Rich output is bounded by a limit far below it.
@@ -22,6 +23,8 @@ pub(super) enum Request {
     Run(Box<Job>),
     /// Take a session's turn. Answered with events and one `Turned`, `Checkpoint` or `Failed`.
     Turn(Box<Turn>),
+    /// Let two guests talk. Answered with one `Tried` or `Failed`.
+    Trial(Box<Trial>),
     /// Drop a session's instance. Not answered.
     Forget(String),
     /// End the running job.
@@ -41,6 +44,8 @@ pub(super) enum Reply {
     Outcome(Box<Outcome>),
     /// The turn is over; the outcome as in `Outcome`.
     Turned(Box<Outcome>, Option<Kept>),
+    /// The trial is over.
+    Tried(Box<Tried>),
     /// The checkpoint that the turn was to go on from cannot be used.
     Checkpoint { path: PathBuf, reason: String },
     /// The job's program asks its host for something. Answered with `Answer`, unless the job ends first.

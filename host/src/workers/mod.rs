@@ -8,9 +8,11 @@
 mod frame;
 mod pool;
 mod sessions;
+mod trial;
 mod turn;
 mod worker;
 
 pub use pool::{Pool, PoolConfig};
+pub use trial::{Part, SERVICE, Trial, Tried};
 pub use turn::{Kept, Turn, Turned};
 pub use worker::worker_main;

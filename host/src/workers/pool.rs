@@ -19,6 +19,7 @@ use super::turn::{Kept, Turn, Turned};
 use crate::media::MediaService;
 
 mod homes;
+mod trials;
 use homes::Homes;
 
 /// Longest start of a worker.
@@ -402,7 +403,7 @@ impl Worker {
                             (number, if granted { answer.await } else { None })
                         }));
                     }
-                    Some(Reply::Ready) => return Err(RunError::Worker("broke its protocol".into())),
+                    Some(Reply::Ready | Reply::Tried(_)) => return Err(RunError::Worker("broke its protocol".into())),
                     None => return Err(RunError::Worker(format!("died ({})", self.epitaph().await))),
                 },
                 (number, answer) = under_way(&mut answering) => {

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::frame::{self, Reply, Request};
 use super::sessions::Sessions;
+use super::trial::Templates;
 
 /// A worker without a job for so long has the time to make the next one faster; a busy one would lose by it.
 const IDLE: Duration = Duration::from_millis(5);
@@ -51,6 +52,7 @@ async fn serve(
     let mut images = Images { store, loaded: HashMap::new() };
     let (services, mut calls) = PoolServices::pair();
     say(&Reply::Ready)?;
+    let mut templates = Templates::default();
     let mut next = None;
     while let Some(request) = match next.take() {
         Some(request) => Some(request),
@@ -84,6 +86,19 @@ async fn serve(
                         Err(_) => image.make_ready().await,
                     }
                 }
+            }
+            Request::Trial(trial) => {
+                let reply = match images.get(&trial.image) {
+                    Ok(image) => {
+                        watch(&mut inbox, &mut calls, &say, async |_, cancel| {
+                            let tried = templates.trial(&image, &trial, &cancel).await?;
+                            Ok(Reply::Tried(Box::new(tried)))
+                        })
+                        .await
+                    }
+                    Err(error) => Ok(Reply::Failed(error.to_string())),
+                };
+                say(&reply.unwrap_or_else(failed))?;
             }
             Request::Turn(turn) => {
                 let reply = match images.get(&turn.job.image) {
