@@ -7,6 +7,7 @@ mod bad_input;
 mod canary;
 mod cli;
 mod command_images;
+mod eval;
 mod formats;
 mod isolation;
 mod layers;
