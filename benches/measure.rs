@@ -45,6 +45,17 @@ pub fn children_cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// The peak of the largest among a process and those that it started. A sum would count the pages of the program's file,
+/// which they share, several times.
+#[must_use]
+pub fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let own = line.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).map(peak_kib).fold(own, u64::max)
+}
+
 /// Milliseconds since then.
 #[must_use]
 pub fn ms(since: Instant) -> f64 {

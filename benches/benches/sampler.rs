@@ -90,7 +90,7 @@ fn repeat(rounds: usize, command: impl Fn() -> Command) -> Result<Measured> {
             .with_context(|| format!("cannot start {:?}", command().get_program()))?;
         let mut most = 0;
         let status = loop {
-            most = most.max(memory_kib(child.id()));
+            most = most.max(measure::peak_kib(child.id()));
             if let Some(status) = child.try_wait()? {
                 break status;
             }
@@ -102,16 +102,6 @@ fn repeat(rounds: usize, command: impl Fn() -> Command) -> Result<Measured> {
         peak.push(most as f64 / 1024.0);
     }
     Ok(Measured { elapsed_ms: median(&mut elapsed), cpu_ms: median(&mut cpu), peak_mib: median(&mut peak) })
-}
-
-/// The peak of the largest among a process and those that it started. A sum would count the pages of the program's file,
-/// which they share, several times.
-fn memory_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let own = line.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse().ok()).unwrap_or(0);
-    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-    children.split_whitespace().filter_map(|child| child.parse().ok()).map(memory_kib).fold(own, u64::max)
 }
 
 /// Writes lines until the file has that many bytes. A block is repeated after a row's number that is not.
