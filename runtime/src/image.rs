@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 use wasmtime::{Engine, InstancePre, Module};
 
 use crate::artifact::hex;
@@ -452,8 +453,7 @@ impl Image {
             Kind::Command => code.join(prepare::INITIAL),
         };
         let hot = std::fs::read(files.join(prepare::HOT)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let (pre, memory) =
-            open_parts(engine, &code.join(prepare::CODE), &memory, memory_min, hot.unwrap_or_default())?;
+        let (pre, memory) = open_parts(engine, &code.join(prepare::CODE), &memory, memory_min, hot)?;
         let mounts = prepare::mounts(&manifest, files);
         let dev = prepare::dev_dir(cache)?;
         Ok(Image { manifest, digest, pre, memory, mounts, dev, ahead: Mutex::default() })
@@ -502,6 +502,33 @@ impl Image {
             // The next run makes its own, and says what is wrong.
             Err(error) => tracing::debug!(%error, "no instance was made ahead"),
         }
+    }
+
+    /// This image, further warmed up: its guests begin where the session was that wrote `memory` with
+    /// [`Session::export`](crate::Session::export). That makes them cheaper than forks where many are wanted, for the
+    /// price of a file as large as the whole memory. Nothing but memory goes on: its open files and its clock are not there.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or mapped, or no guest starts from it.
+    pub async fn grown(&self, memory: &Path) -> Result<Image, RunError> {
+        let failed = RunError::io("failed to map", memory);
+        let image = MemoryImage::open(memory, self.memory.declared_min(), None);
+        let image = image.and_then(|image| Ok((XxHash3_128::oneshot(image.content()?), image)));
+        let (content, image) = image.map_err(failed)?;
+        let grown = Image {
+            manifest: self.manifest.clone(),
+            digest: format!("{}+{content:032x}", self.digest),
+            pre: self.pre.clone(),
+            memory: image,
+            mounts: self.mounts.clone(),
+            dev: self.dev.clone(),
+            ahead: Mutex::default(),
+        };
+        if let Some(guest) = grown.make_ahead().await? {
+            grown.memory.learn(guest.memory());
+        }
+        Ok(grown)
     }
 
     async fn make_ahead(&self) -> Result<Option<Guest>, RunError> {
@@ -577,7 +604,7 @@ pub(crate) fn open_parts(
     code: &Path,
     memory: &Path,
     memory_min: usize,
-    hot: HotPages,
+    hot: Option<HotPages>,
 ) -> Result<(InstancePre<State>, Arc<MemoryImage>), RunError> {
     // SAFETY: deserializing runs the file's machine code. It was written by `prepare` into a
     // directory that belongs to this user alone, and its hash was compared with the stamp's.

@@ -35,7 +35,7 @@ pub(crate) struct MemoryImage {
     /// The content, to compare a session's pages with.
     content: OnceLock<FileMap>,
     interrupt: OnceLock<Option<Words>>,
-    hot: HotPages,
+    hot: OnceLock<HotPages>,
     /// A memory mapped ahead of its run, and those of finished runs; used once [`Self::map_ahead`] was called.
     spare: Mutex<Spare>,
 }
@@ -48,7 +48,8 @@ struct Spare {
 }
 
 impl MemoryImage {
-    pub(crate) fn open(path: &Path, declared_min: usize, hot: HotPages) -> std::io::Result<Arc<MemoryImage>> {
+    /// `hot`: pages that nearly every run touches, if they are known.
+    pub(crate) fn open(path: &Path, declared_min: usize, hot: Option<HotPages>) -> std::io::Result<Arc<MemoryImage>> {
         let file = File::open(path)?;
         let len = usize::try_from(file.metadata()?.len()).map_err(std::io::Error::other)?;
         if len < declared_min || len % WASM_PAGE != 0 {
@@ -60,7 +61,7 @@ impl MemoryImage {
             declared_min,
             content: OnceLock::new(),
             interrupt: OnceLock::new(),
-            hot,
+            hot: hot.map(OnceLock::from).unwrap_or_default(),
             spare: Mutex::default(),
         }))
     }
@@ -87,13 +88,23 @@ impl MemoryImage {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes what a run touched that did next to nothing, unless that is known.
+    pub(crate) fn learn(&self, memory: &[u8]) {
+        self.hot.get_or_init(|| HotPages::of(memory));
+    }
+
+    /// Size that the module declares at least.
+    pub(crate) fn declared_min(&self) -> usize {
+        self.declared_min
+    }
+
     /// What to write to interrupt its interpreter, looked for when it is wanted for the first time.
     pub(crate) fn interrupt(&self) -> Option<Words> {
         *self.interrupt.get_or_init(|| Words::find(self.content().ok()?))
     }
 
     /// Its bytes, mapped when they are asked for the first time.
-    fn content(&self) -> std::io::Result<&[u8]> {
+    pub(crate) fn content(&self) -> std::io::Result<&[u8]> {
         match self.content.get() {
             Some(content) => Ok(content),
             None => {
@@ -376,8 +387,8 @@ impl MappedMemory {
         unsafe { pages::put_file(base, image.len, &image.file, 0)? };
         memory.size = image.len;
         memory.make_accessible(size)?;
-        if start.layers.is_empty() {
-            image.hot.populate(base, image.len);
+        if let Some(hot) = image.hot.get() {
+            hot.populate(base, image.len);
         }
         start.layers.iter().try_for_each(|layer| memory.lay(layer))?;
         Ok(memory)

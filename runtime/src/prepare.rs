@@ -93,7 +93,7 @@ pub(crate) fn prepare(
 
 /// Looks whether a command's imports and its entry have the types that they should have: only compiled code tells.
 fn command_fits(engine: &Engine, manifest: &Manifest, code: &Path, memory_min: usize) -> Result<(), RunError> {
-    let parts = open_parts(engine, &code.join(CODE), &code.join(INITIAL), memory_min, HotPages::default());
+    let parts = open_parts(engine, &code.join(CODE), &code.join(INITIAL), memory_min, None);
     let (pre, _) = parts.map_err(|error| RunError::image(&manifest.name, error.to_string()))?;
     for name in [command::START, command::INITIALIZE] {
         let export = pre.module().get_export(name);
@@ -273,7 +273,7 @@ fn warm_up(
     draft: &Draft,
     room: &Room,
 ) -> Result<(), RunError> {
-    let (pre, initial) = open_parts(engine, &code.join(CODE), &code.join(INITIAL), memory_min, HotPages::default())?;
+    let (pre, initial) = open_parts(engine, &code.join(CODE), &code.join(INITIAL), memory_min, None)?;
     let voice = Voice::new(&room.limits);
     let failed = |reason: String| {
         let spoken = voice.lock();
@@ -311,7 +311,7 @@ fn find_hot_pages(
     draft: &Draft,
     room: &Room,
 ) -> Result<(), RunError> {
-    let (pre, warm) = open_parts(engine, &code.join(CODE), &draft.dir().join(MEMORY), memory_min, HotPages::default())?;
+    let (pre, warm) = open_parts(engine, &code.join(CODE), &draft.dir().join(MEMORY), memory_min, None)?;
     let voice = Voice::new(&room.limits);
     room.runtime.block_on(async {
         let start = Start { image: warm, layers: Vec::new() };
@@ -344,7 +344,7 @@ fn find_hot_pages(
 }
 
 /// Writes a memory; pages of zeros become holes.
-fn save_sparse(path: &Path, memory: &[u8]) -> std::io::Result<()> {
+pub(crate) fn save_sparse(path: &Path, memory: &[u8]) -> std::io::Result<()> {
     const PAGE: usize = 4096;
     let mut file = std::fs::File::create(path)?;
     file.set_len(memory.len() as u64)?;

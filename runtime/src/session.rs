@@ -19,6 +19,7 @@ use crate::layer::{Layer, Rest};
 use crate::memory::Start;
 use crate::meter::{Clocks, Stopped, Watch};
 use crate::mount::{Access, Mount};
+use crate::prepare::save_sparse;
 use crate::run::WORKSPACE;
 use crate::stdio::Voice;
 use crate::{
@@ -366,6 +367,21 @@ impl Session {
         }
         self.start.layers.push(Arc::new(layer));
         Ok(bytes)
+    }
+
+    /// Writes the whole memory to a new file, from which [`Image::grown`] makes an image. Pages of zeros take no room.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full or fails, or the session is not intact.
+    pub fn export(&self, path: &Path) -> Result<(), RunError> {
+        if !self.intact {
+            return Err(RunError::Engine {
+                action: "failed to export a session",
+                reason: "the guest has ended".into(),
+            });
+        }
+        save_sparse(path, self.guest.memory()).map_err(RunError::io("failed to write", path))
     }
 
     /// A long chain is slow to wake, and one whose layers hold the same pages again and again wastes the disk.

@@ -1,8 +1,9 @@
 //! A trial: two guests of one image that talk to each other. One, the subject, runs what is judged; the other, the judge,
 //! asks it and says in the end what it found. They share nothing but their words, which the worker carries.
 //!
-//! What comes before a trial (loading the judge, a problem's tests) is a chain of set-up programs. Their memory is saved
-//! once per worker and every trial starts from a copy, so that each sees exactly the same interpreter.
+//! What comes before a trial (loading the judge, a problem's tests) is a chain of set-up programs. Every trial starts from
+//! a copy of the memory that they leave, so that each sees exactly the same interpreter. What the first one leaves is
+//! an image of its own, beside its file: all problems share it, and all workers. Each further one is a layer over it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,10 @@ use tokio::sync::{mpsc, oneshot};
 pub const SERVICE: &str = "trial";
 /// Set-ups that a worker remembers; the least recently used gives way.
 const REMEMBERED: usize = 48;
+/// Ending of the file with the memory that a first set-up leaves.
+const MEMORY: &str = "memory";
+/// Where a set-up works.
+const WORKSPACE: &str = "data";
 
 /// Two programs that talk to each other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,10 +130,22 @@ pub(super) struct Templates {
     clock: u64,
 }
 
+#[derive(Clone)]
 struct Template {
-    session: Session,
+    /// The image as the first set-up left it.
+    image: Arc<Image>,
+    /// What further set-ups did to it.
+    session: Option<Arc<Session>>,
     used: u64,
-    _place: tempfile::TempDir,
+}
+
+impl Template {
+    async fn copy(&self, job: &Job, scratch: &Path) -> Result<Session, RunError> {
+        match &self.session {
+            Some(session) => session.fork(&self.image, job, scratch).await,
+            None => Session::open(&self.image, job, scratch).await,
+        }
+    }
 }
 
 /// A set-up that cannot be used: how it ended.
@@ -157,26 +174,9 @@ impl Templates {
             session.offer(Some(Arc::new(Line { of, to: to.clone() })));
             sides.push((session, job));
         }
-        let [(mut subject, subject_job), (mut judge, judge_job)] =
+        let [mut subject, mut judge] =
             <[_; 2]>::try_from(sides).map_err(|_| RunError::Worker("lost a side of a trial".into()))?;
-        let (mut unheard, mut unseen) = (|_| {}, |_| {});
-        let mut answering = pin!(subject.turn(&subject_job, &mut unheard, cancel));
-        let mut asking = pin!(judge.turn(&judge_job, &mut unseen, cancel));
-        let (mut carrier, mut outcomes, mut heard) = (Carrier::default(), [None, None], false);
-        while outcomes.iter().any(Option::is_none) {
-            tokio::select! {
-                biased;
-                Some(words) = said.recv() => carrier.hear(words),
-                outcome = &mut asking, if !carrier.ended[JUDGE] => {
-                    heard = !carrier.ended[SUBJECT];
-                    (outcomes[JUDGE], carrier.ended[JUDGE]) = (Some(outcome?), true);
-                }
-                outcome = &mut answering, if !carrier.ended[SUBJECT] => {
-                    (outcomes[SUBJECT], carrier.ended[SUBJECT]) = (Some(outcome?), true);
-                }
-            }
-            carrier.deliver();
-        }
+        let (outcomes, heard) = talk(&mut subject, &mut judge, &mut said, cancel).await?;
         let [subject, judge] = outcomes.map(|outcome| outcome.map(brief));
         let judge = judge.ok_or_else(|| RunError::Worker("lost a judge".into()))?;
         Ok(Tried { subject, judge, heard })
@@ -200,11 +200,13 @@ impl Templates {
             }
         }
         self.clock += 1;
-        match self.known.get_mut(&part.setup) {
-            Some(template) => {
+        for length in 1..=part.setup.len() {
+            if let Some(template) = self.known.get_mut(&part.setup[..length]) {
                 template.used = self.clock;
-                template.session.fork(image, job, scratch).await.map(Ok)
             }
+        }
+        match self.known.get(&part.setup) {
+            Some(template) => template.copy(job, scratch).await.map(Ok),
             None => Session::open(image, job, scratch).await.map(Ok),
         }
     }
@@ -217,35 +219,129 @@ impl Templates {
         before: &[PathBuf],
         path: &Path,
     ) -> Result<Result<(), Unusable>, RunError> {
-        let place = directory()?;
-        let (workspace, scratch) = (place.path().join("data"), place.path().join("tmp"));
-        for dir in [&workspace, &scratch] {
-            std::fs::create_dir(dir).map_err(failed("failed to make", dir))?;
-        }
-        let text = std::fs::read(path).map_err(failed("failed to read", path))?;
-        let program = serde_json::from_slice(&text)
-            .map_err(|error| RunError::Worker(format!("cannot read the set-up {}: {error}", path.display())))?;
-        let job = Job { workspace, ..job(trial, part, program, &part.setup_limits) };
-        let mut session = match self.known.get(before) {
-            Some(template) => template.session.fork(image, &job, &scratch).await?,
-            None => Session::open(image, &job, &scratch).await?,
+        let template = self.known.get(before).cloned();
+        let memory = path.with_extension(MEMORY);
+        let made = match &template {
+            // Another worker did it.
+            None if memory.exists() => Ok(None),
+            None => first(image, trial, part, path, &memory).await?.map(|()| None),
+            Some(template) => further(template, trial, part, path).await?.map(Some),
         };
-        let outcome = session.turn(&job, &mut |_| {}, &CancellationToken::new()).await?;
-        if !outcome.ending.is_success() || !session.is_intact() {
-            return Ok(Err(Box::new(brief(outcome))));
-        }
-        let layer = place.path().join("layer");
-        session.save(&layer)?;
-        // It is mapped by now, and nobody opens it again.
-        std::fs::remove_file(&layer).map_err(failed("failed to remove", &layer))?;
+        let session = match made {
+            Ok(session) => session.map(Arc::new),
+            Err(outcome) => return Ok(Err(outcome)),
+        };
+        let image = match template {
+            Some(template) => template.image,
+            None => Arc::new(image.grown(&memory).await?),
+        };
         self.clock += 1;
         let chain = [before, &[path.to_owned()]].concat();
-        self.known.insert(chain, Template { session, used: self.clock, _place: place });
+        self.known.insert(chain, Template { image, session, used: self.clock });
         while self.known.len() > REMEMBERED {
             let oldest = self.known.iter().min_by_key(|(_, template)| template.used).map(|(chain, _)| chain.clone());
             oldest.and_then(|chain| self.known.remove(&chain));
         }
         Ok(Ok(()))
+    }
+}
+
+/// Lets both sides take their turn and carries their words. Returns how they ended, and whether the judge came to its end
+/// before the subject did.
+async fn talk(
+    (subject, subject_job): &mut (Session, Job),
+    (judge, judge_job): &mut (Session, Job),
+    said: &mut mpsc::UnboundedReceiver<Words>,
+    cancel: &CancellationToken,
+) -> Result<([Option<Outcome>; 2], bool), RunError> {
+    let (mut unheard, mut unseen) = (|_| {}, |_| {});
+    let mut answering = pin!(subject.turn(subject_job, &mut unheard, cancel));
+    let mut asking = pin!(judge.turn(judge_job, &mut unseen, cancel));
+    let (mut carrier, mut outcomes, mut heard) = (Carrier::default(), [None, None], false);
+    while outcomes.iter().any(Option::is_none) {
+        tokio::select! {
+            biased;
+            Some(words) = said.recv() => carrier.hear(words),
+            outcome = &mut asking, if !carrier.ended[JUDGE] => {
+                heard = !carrier.ended[SUBJECT];
+                (outcomes[JUDGE], carrier.ended[JUDGE]) = (Some(outcome?), true);
+            }
+            outcome = &mut answering, if !carrier.ended[SUBJECT] => {
+                (outcomes[SUBJECT], carrier.ended[SUBJECT]) = (Some(outcome?), true);
+            }
+        }
+        carrier.deliver();
+    }
+    Ok((outcomes, heard))
+}
+
+/// Performs the first set-up and leaves its memory beside its file.
+async fn first(
+    image: &Image,
+    trial: &Trial,
+    part: &Part,
+    path: &Path,
+    memory: &Path,
+) -> Result<Result<(), Unusable>, RunError> {
+    let place = Place::new()?;
+    let job = place.job(trial, part, path)?;
+    let mut session = Session::open(image, &job, &place.scratch).await?;
+    if let Err(outcome) = perform(&mut session, &job).await? {
+        return Ok(Err(outcome));
+    }
+    // Whole at once: another worker may be looking for it.
+    let draft = path.with_extension(format!("{MEMORY}-{}", std::process::id()));
+    session.export(&draft)?;
+    std::fs::rename(&draft, memory).map_err(failed("failed to write", memory)).map(Ok)
+}
+
+/// Performs a further set-up on a copy of what the ones before it left.
+async fn further(
+    template: &Template,
+    trial: &Trial,
+    part: &Part,
+    path: &Path,
+) -> Result<Result<Session, Unusable>, RunError> {
+    let place = Place::new()?;
+    let job = place.job(trial, part, path)?;
+    let mut session = template.copy(&job, &place.scratch).await?;
+    if let Err(outcome) = perform(&mut session, &job).await? {
+        return Ok(Err(outcome));
+    }
+    // It is mapped when its file goes, and nobody opens it again.
+    session.save(&place.dir.path().join("layer"))?;
+    Ok(Ok(session))
+}
+
+async fn perform(session: &mut Session, job: &Job) -> Result<Result<(), Unusable>, RunError> {
+    let outcome = session.turn(job, &mut |_| {}, &CancellationToken::new()).await?;
+    let usable = outcome.ending.is_success() && session.is_intact();
+    Ok(if usable { Ok(()) } else { Err(Box::new(brief(outcome))) })
+}
+
+/// Directories for a set-up.
+struct Place {
+    dir: tempfile::TempDir,
+    scratch: PathBuf,
+}
+
+impl Place {
+    fn new() -> Result<Place, RunError> {
+        let dir = directory()?;
+        let scratch = dir.path().join("tmp");
+        for path in [&scratch, &dir.path().join(WORKSPACE)] {
+            std::fs::create_dir(path).map_err(failed("failed to make", path))?;
+        }
+        Ok(Place { dir, scratch })
+    }
+
+    /// The job of the set-up in this file.
+    fn job(&self, trial: &Trial, part: &Part, path: &Path) -> Result<Job, RunError> {
+        let text = std::fs::read(path).map_err(failed("failed to read", path))?;
+        let program = serde_json::from_slice(&text)
+            .map_err(|error| RunError::Worker(format!("cannot read the set-up {}: {error}", path.display())))?;
+        let workspace = self.dir.path().join(WORKSPACE);
+        Ok(Job { workspace, ..job(trial, part, program, &part.setup_limits) })
     }
 }
 
