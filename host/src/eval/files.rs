@@ -180,10 +180,7 @@ impl Completions {
     /// # Errors
     ///
     /// The file cannot be read any more.
-    pub fn next(
-        &mut self,
-        problems: &mut Problems,
-    ) -> std::io::Result<Option<Result<(u64, Completion, Arc<Problem>), Bad>>> {
+    pub fn next(&mut self, problems: &mut Problems) -> std::io::Result<Option<Result<Sample, Bad>>> {
         let Some(Line { number: line, text, .. }) = self.lines.next()? else { return Ok(None) };
         let bad = |flaw| Ok(Some(Err(Bad { file: "completions", line, flaw })));
         let mut completion = match text.and_then(|text| Completion::read(&text)) {
@@ -203,8 +200,19 @@ impl Completions {
             completion.sample = Some(*count);
         }
         *count += 1;
-        Ok(Some(Ok((line, completion, problem))))
+        Ok(Some(Ok(Sample { line, completion, problem })))
     }
+}
+
+/// A completion with its problem.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Line of the completion, from 1.
+    pub line: u64,
+    /// The completion.
+    pub completion: Completion,
+    /// What it is to solve.
+    pub problem: Arc<Problem>,
 }
 
 /// Hash and number of lines of a file.
@@ -249,7 +257,9 @@ mod tests {
         let mut found = Vec::new();
         while let Some(next) = completions.next(&mut problems).expect("readable") {
             found.push(match next {
-                Ok((line, completion, problem)) => format!("{line} {}/{}", problem.id, completion.sample.unwrap_or(99)),
+                Ok(Sample { line, completion, problem }) => {
+                    format!("{line} {}/{}", problem.id, completion.sample.unwrap_or(99))
+                }
                 Err(bad) => format!("{} {}", bad.line, bad.flaw.0.split(' ').next().unwrap_or_default()),
             });
         }

@@ -10,7 +10,7 @@ use futures::stream::FuturesOrdered;
 use glovebox_runtime::CancellationToken;
 use serde::{Deserialize, Serialize};
 
-use super::files::{Bad, Completions, Problems, fingerprint};
+use super::files::{Bad, Completions, Problems, Sample, fingerprint};
 use super::{Flaw, Judge, Judged, Tally, Verdict};
 
 /// What is evaluated.
@@ -145,7 +145,7 @@ pub async fn evaluate(
                     done.bad += 1;
                     tell(Told::Bad(&one));
                 }
-                Some(Ok((line, completion, problem))) => {
+                Some(Ok(Sample { line, completion, problem })) => {
                     taken += 1;
                     if line > reached {
                         under_way.push_back(async move {
