@@ -68,7 +68,7 @@ fn close(a: &str, b: &str, tolerance: f64) -> bool {
     if a.is_nan() || b.is_nan() {
         return a.is_nan() && b.is_nan();
     }
-    a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
+    a == b || (a - b).is_finite() && (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
 }
 
 #[cfg(test)]
