@@ -140,6 +140,15 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Whether it is our side's, and so worth a retry.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self.code,
+            Code::Infrastructure | Code::Busy | Code::ImageNotReady | Code::DiskFull | Code::Interrupted
+        )
+    }
+
     /// An error without a hidden cause.
     pub fn new(code: Code, detail: impl Into<String>) -> Error {
         Error { code, detail: detail.into(), cause: None }

@@ -47,13 +47,14 @@ pub(crate) const FOR_RUNNING: &[Tool] = &[
     library("libswresample", "libswresample-dev"),
 ];
 
-/// The browser test besides, and somebody else's look at our videos.
+/// The browser test besides, somebody else's look at our videos, and somebody else's client.
 pub(crate) const FOR_TESTING: &[Tool] = &[
     program("node", "nodejs"),
     program("npm", "npm"),
     program("chromium", "chromium"),
     program("ffprobe", "ffmpeg"),
     program("python3", "python3"),
+    program("pip3", "python3-pip"),
 ];
 
 /// Building the Python image.

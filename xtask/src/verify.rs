@@ -1,4 +1,4 @@
-//! `cargo xtask test`: format, lints, docs, tests of every crate, the browser.
+//! `cargo xtask test`: format, lints, docs, tests of every crate, the browser, clients of other products.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -34,6 +34,8 @@ pub(crate) fn test() -> Result<()> {
     call(cargo().args(["test", "--release", "--workspace"]).env("GLOVEBOX_CACHE_DIR", cache_dir()))?;
     step("numbers of the Python image");
     conformance::sample(Some(&cache_dir()))?;
+    step("clients of other products");
+    harnesses()?;
     step("browser");
     browser()?;
     step(&format!("all passed in {} s", started.elapsed().as_secs()));
@@ -57,11 +59,34 @@ fn cache_dir() -> std::path::PathBuf {
     target_dir().join("glovebox-cache")
 }
 
-/// Serves on a free port and lets Chromium use the page.
+/// Lets Chromium use the page.
 fn browser() -> Result<()> {
     let tests = root().join("tests/browser");
     call(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&tests))?;
-    let data = target_dir().join("browser-data");
+    let (_server, url) = serve("browser-data")?;
+    call(Command::new("npm").args(["test"]).current_dir(&tests).env("GLOVEBOX_URL", url))
+}
+
+/// Lets clients that others wrote for other products use our server.
+fn harnesses() -> Result<()> {
+    let tests = root().join("tests/harnesses");
+    let (pinned, site) = (tests.join("requirements.txt"), target_dir().join("harnesses"));
+    let text = std::fs::read(&pinned).with_context(|| format!("failed to read {}", pinned.display()))?;
+    let stamp = site.join("requirements.txt");
+    if std::fs::read(&stamp).ok().as_ref() != Some(&text) {
+        let _ = std::fs::remove_dir_all(&site);
+        let pip = ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--require-hashes", "--target"];
+        call(Command::new("python3").args(pip).arg(&site).arg("-r").arg(&pinned))?;
+        std::fs::write(&stamp, text)?;
+    }
+    let (_server, url) = serve("harnesses-data")?;
+    let mut sdk = Command::new("python3");
+    call(sdk.arg(tests.join("sandbox_fusion_sdk.py")).env("PYTHONPATH", site).env("GLOVEBOX_URL", url))
+}
+
+/// Serves on a free port, with nothing in this directory of the build; gives the URL.
+fn serve(data: &str) -> Result<(Stop, String)> {
+    let data = target_dir().join(data);
     if data.exists() {
         std::fs::remove_dir_all(&data).with_context(|| format!("failed to remove {}", data.display()))?;
     }
@@ -82,15 +107,7 @@ fn browser() -> Result<()> {
         .find_map(|line| line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned))
         .context("the server did not say where it listens")?;
     wait_until_ready(&url)?;
-    let status = Command::new("npm")
-        .args(["test"])
-        .current_dir(&tests)
-        .env("GLOVEBOX_URL", url.trim_end_matches('/'))
-        .status()?;
-    if !status.success() {
-        bail!("the browser test failed ({status})");
-    }
-    Ok(())
+    Ok((server, url.trim_end_matches('/').to_owned()))
 }
 
 fn wait_until_ready(url: &str) -> Result<()> {

@@ -17,8 +17,8 @@ use crate::files::{media_type, safe_name};
 use crate::storage::FileRecord;
 use crate::tenants::Tenant;
 
-/// Bytes that a JSON body may have.
-const JSON_LIMIT: usize = 4 << 20;
+/// MiB that a JSON body may have where nothing else is said.
+const JSON_MIB: usize = 4;
 /// Files that one request may upload.
 const FILES_PER_REQUEST: usize = 100;
 
@@ -31,13 +31,14 @@ impl FromRequestParts<AppState> for Tenant {
     }
 }
 
-/// A JSON body.
-pub(super) struct Json<T>(pub(super) T);
+/// A JSON body of at most so many MiB.
+pub(super) struct Json<T, const MIB: usize = JSON_MIB>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+impl<T: DeserializeOwned, const MIB: usize> FromRequest<AppState> for Json<T, MIB> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Json<T>> {
+    async fn from_request(request: Request, _: &AppState) -> Result<Json<T, MIB>> {
+        let limit = MIB << 20;
         if !is_type(request.headers(), "application/json") {
             let detail = "the body must be JSON; send the header `content-type: application/json`";
             return Err(Error::new(Code::UnsupportedMediaType, detail));
@@ -45,15 +46,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         let too_large = || {
             Error::new(
                 Code::BodyTooLarge,
-                format!("a JSON body can have {} MiB at most; upload data as a file", JSON_LIMIT >> 20),
+                format!("a JSON body can have {MIB} MiB at most here; upload data as a file"),
             )
         };
         let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > JSON_LIMIT) {
+        if announced.is_some_and(|length: usize| length > limit) {
             return Err(too_large());
         }
-        let body = axum::body::to_bytes(request.into_body(), JSON_LIMIT).await.map_err(|_| too_large())?;
+        let body = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| too_large())?;
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(Json(value)),
             Err(error) if error.is_data() => Err(Error::invalid(error.to_string())),
@@ -72,7 +73,7 @@ impl<T: DeserializeOwned + Default> FromRequest<AppState> for JsonOrNothing<T> {
         if !request.headers().contains_key(header::CONTENT_TYPE) && request.body().is_end_stream() {
             return Ok(JsonOrNothing(T::default()));
         }
-        Json::from_request(request, app).await.map(|Json(value)| JsonOrNothing(value))
+        <Json<T>>::from_request(request, app).await.map(|Json(value)| JsonOrNothing(value))
     }
 }
 

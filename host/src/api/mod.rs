@@ -11,7 +11,9 @@ mod files;
 mod guard;
 mod health;
 mod openapi;
+mod piston;
 mod runs;
+mod sandbox_fusion;
 mod sessions;
 mod ui;
 pub mod wire;
@@ -61,6 +63,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/policies", get(catalog::policies)),
         ("/api/v1/models", get(catalog::models)),
         ("/api/v1/usage", get(catalog::usage)),
+        ("/run_code", post(sandbox_fusion::run_code)),
+        ("/run_jupyter", post(sandbox_fusion::run_jupyter)),
+        ("/v1/ping", get(sandbox_fusion::ping)),
+        ("/api/v2/execute", post(piston::execute)),
+        ("/api/v2/runtimes", get(piston::runtimes)),
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(health::metrics)),

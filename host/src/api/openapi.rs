@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
-use super::{artifacts, asks, catalog, checkpoints, files, health, runs, sessions};
+use super::{artifacts, asks, catalog, checkpoints, files, health, piston, runs, sandbox_fusion, sessions};
 
 /// The description of our own API.
 #[derive(OpenApi)]
@@ -21,6 +21,7 @@ use super::{artifacts, asks, catalog, checkpoints, files, health, runs, sessions
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content,
         catalog::images, catalog::policies, catalog::models, catalog::usage,
+        sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(
@@ -30,6 +31,7 @@ use super::{artifacts, asks, catalog, checkpoints, files, health, runs, sessions
         (name = "asks", description = "Questions"),
         (name = "artifacts", description = "Files that programs left"),
         (name = "catalog", description = "What can be chosen"),
+        (name = "harnesses", description = "APIs of other products that evaluation harnesses call"),
         (name = "operation", description = "For those who look after the server"),
     )
 )]

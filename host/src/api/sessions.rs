@@ -92,7 +92,7 @@ pub(super) async fn add_files(
     let files = if is_type(request.headers(), "multipart/form-data") {
         receive(&app, &tenant, request).await?
     } else {
-        let Json(FilesRequest { files }) = Json::from_request(request, &app).await?;
+        let Json(FilesRequest { files }) = <Json<_>>::from_request(request, &app).await?;
         known_files(&app, &tenant, &files).await?
     };
     let attached = sessions::attach(&app, &tenant, &id, files).await?;
