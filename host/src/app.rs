@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
+use crate::evals::Evals;
 use crate::live::{Live, Locks, Queue, Registry, Turns};
 pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
@@ -138,6 +139,8 @@ pub struct App {
     pub turns: Turns,
     /// Held while uploads are put into a session's workspace, or its files taken down or put back.
     pub files: Locks,
+    /// Evaluations under way.
+    pub evals: Evals,
     /// What is known of the files of sessions in use.
     pub known: Known,
 }
@@ -162,6 +165,7 @@ impl App {
             ask_queue,
             turns: Turns::default(),
             files: Locks::default(),
+            evals: Evals::default(),
             known: Known::default(),
         })
     }

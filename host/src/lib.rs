@@ -14,6 +14,7 @@ mod direct;
 pub mod engine;
 pub mod error;
 pub mod eval;
+mod evals;
 pub mod files;
 pub mod images;
 pub mod jail;

@@ -111,6 +111,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     let mut closing = tokio::spawn(connections.shutdown());
     let _ = tokio::time::timeout(grace, state.live.idle()).await;
     state.cancel_all(LAST_WORDS).await;
+    state.evals.interrupt(LAST_WORDS).await;
     let _ = tokio::time::timeout(LAST_WORDS, &mut closing).await;
     state.storage.close().await;
     tracing::info!("stopped");

@@ -184,5 +184,8 @@ pub async fn expire(app: &AppState, tenant: &Tenant, days: u64) -> Result<()> {
             tracing::info!(session = id, days, "deleted an idle session");
         }
     }
+    for id in app.storage.old_evals(tenant, days).await? {
+        crate::evals::delete(app, tenant, &id).await?;
+    }
     app.storage.forget_older_than(tenant, days).await
 }

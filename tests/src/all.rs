@@ -8,6 +8,7 @@ mod canary;
 mod cli;
 mod command_images;
 mod eval;
+mod eval_api;
 mod formats;
 mod isolation;
 mod layers;

@@ -2,10 +2,12 @@
 
 mod artifacts;
 mod asks;
+mod batches;
 mod body;
 mod catalog;
 mod checkpoints;
 mod error;
+mod evals;
 mod events;
 mod files;
 mod guard;
@@ -63,6 +65,13 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/policies", get(catalog::policies)),
         ("/api/v1/models", get(catalog::models)),
         ("/api/v1/usage", get(catalog::usage)),
+        ("/api/v1/batches", post(batches::create)),
+        ("/api/v1/evals", post(evals::create).get(evals::list)),
+        ("/api/v1/evals/{id}", get(evals::show).delete(evals::delete)),
+        ("/api/v1/evals/{id}/events", get(evals::events)),
+        ("/api/v1/evals/{id}/verdicts", get(evals::verdicts)),
+        ("/api/v1/evals/{id}/cancel", post(evals::cancel)),
+        ("/api/v1/evals/{id}/resume", post(evals::resume)),
         ("/run_code", post(sandbox_fusion::run_code)),
         ("/run_jupyter", post(sandbox_fusion::run_jupyter)),
         ("/v1/ping", get(sandbox_fusion::ping)),

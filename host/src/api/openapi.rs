@@ -6,7 +6,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
-use super::{artifacts, asks, catalog, checkpoints, files, health, piston, runs, sandbox_fusion, sessions};
+use super::{
+    artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions,
+};
 
 /// The description of our own API.
 #[derive(OpenApi)]
@@ -21,6 +23,7 @@ use super::{artifacts, asks, catalog, checkpoints, files, health, piston, runs, 
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content,
         catalog::images, catalog::policies, catalog::models, catalog::usage,
+        batches::create, evals::create, evals::list, evals::show, evals::events, evals::verdicts, evals::cancel, evals::resume, evals::delete,
         sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,
         health::healthz, health::readyz, health::metrics,
     ),
@@ -31,6 +34,7 @@ use super::{artifacts, asks, catalog, checkpoints, files, health, piston, runs, 
         (name = "asks", description = "Questions"),
         (name = "artifacts", description = "Files that programs left"),
         (name = "catalog", description = "What can be chosen"),
+        (name = "evals", description = "Judging model-written programs"),
         (name = "harnesses", description = "APIs of other products that evaluation harnesses call"),
         (name = "operation", description = "For those who look after the server"),
     )

@@ -28,19 +28,23 @@ pub(super) async fn create(
     headers: HeaderMap,
     Json(request): Json<RunRequest>,
 ) -> Result<Response> {
-    let RunRequest { code, image, files, policy, args, env, stdin, echo, seed, deterministic, wait } = request;
-    let reply = Reply::of(&headers, wait);
-    let new = NewRun {
+    let reply = Reply::of(&headers, request.wait);
+    let live = start(&app, &tenant, new_run(request, reply.keep())).await?;
+    answer(&app, live, Subject::Run, reply).await
+}
+
+/// The program that a request asks for, in a workspace of its own.
+pub(super) fn new_run(request: RunRequest, keep: Keep) -> NewRun {
+    let RunRequest { code, image, files, policy, args, env, stdin, echo, seed, deterministic, wait: _ } = request;
+    NewRun {
         image: image.unwrap_or_else(|| "python".into()),
         policy: policy.unwrap_or_else(|| "default".into()),
         place: Place::Alone(files),
         program: Program { source: code, filename: None, args, env, stdin, echo },
         mode: mode(deterministic),
         seed,
-        keep: reply.keep(),
-    };
-    let live = start(&app, &tenant, new).await?;
-    answer(&app, live, Subject::Run, reply).await
+        keep,
+    }
 }
 
 /// Take a turn: run a program in a session, where variables and files of the turns before it are still there. If its

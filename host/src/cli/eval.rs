@@ -120,14 +120,16 @@ async fn judge(mut config: Config, args: EvalArgs) -> Done {
     };
     let ks = parse_ks(&args.pass_at).map_err(Failure::usage)?;
     let policy = out::policy(&config, &args.policy, &args.image)?;
+    let jobs = args.jobs.unwrap_or(config.workers).max(1);
     let settings = Settings {
         image: args.image.clone(),
         limits: Limits { fuel: fuel(&args)?, memory_mib: args.memory_mib, ..policy.limits },
         deterministic: args.deterministic,
         seed: args.seed,
         retries: args.retries,
+        // The next one is made ready while each worker is busy.
+        at_once: 2 * jobs,
     };
-    let jobs = args.jobs.unwrap_or(config.workers).max(1);
     config.workers = jobs;
     for path in [&problems, &completions] {
         std::fs::File::open(path)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use glovebox_runtime::{CancellationToken, Limits, Mode, Outcome, RunError};
+use tokio::sync::Semaphore;
 
 use super::{Check, Completion, Detail, Judged, Problem, Verdict, prepared, report, stdio};
 use crate::app::Backend;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub seed: u64,
     /// How often a sample is tried again when our side failed.
     pub retries: u32,
+    /// Samples that are at the workers at once.
+    pub at_once: usize,
 }
 
 impl Default for Settings {
@@ -33,6 +36,7 @@ impl Default for Settings {
             deterministic: false,
             seed: 0,
             retries: 3,
+            at_once: 1,
         }
     }
 }
@@ -45,6 +49,7 @@ pub(super) struct Inner {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) settings: Settings,
     shelf: prepared::Shelf,
+    places: Semaphore,
 }
 
 /// What was found in one attempt.
@@ -69,7 +74,8 @@ impl Judge {
     ///
     /// The directory cannot be made.
     pub fn new(backend: Arc<dyn Backend>, settings: Settings) -> std::io::Result<Judge> {
-        Ok(Judge(Arc::new(Inner { backend, settings, shelf: prepared::Shelf::new()? })))
+        let places = Semaphore::new(settings.at_once.max(1));
+        Ok(Judge(Arc::new(Inner { backend, settings, shelf: prepared::Shelf::new()?, places })))
     }
 
     /// How samples are judged.
@@ -105,6 +111,7 @@ impl Judge {
 impl Inner {
     async fn judge(&self, problem: &Problem, program: &str, cancel: &CancellationToken) -> (Finding, u32) {
         for attempt in 0.. {
+            let _place = self.places.acquire().await;
             let found = match &problem.check {
                 Check::Stdio(check) => stdio::judge(self, problem, check, program, cancel).await,
                 _ => self.try_out(problem, program, cancel).await,

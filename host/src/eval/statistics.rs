@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Judged, Verdict};
@@ -26,7 +26,7 @@ pub struct Tally {
 }
 
 /// What an evaluation found.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Summary {
     /// Problems that have samples.
     pub problems: u64,
@@ -41,14 +41,14 @@ pub struct Summary {
     /// Memory of a sample in MiB.
     pub memory_mib: Option<Distribution>,
     /// Milliseconds of a sample; absent in deterministic runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<Distribution>,
     /// Attempts in which our side failed and that were repeated.
     pub retries: u64,
 }
 
 /// The chance that at least one of k samples passes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PassAtK {
     /// Samples.
     pub k: u64,
@@ -63,7 +63,7 @@ pub struct PassAtK {
 }
 
 /// How values are distributed; percentiles within 1 %.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Distribution {
     /// The smallest.
     pub min: f64,

@@ -7,12 +7,14 @@
 //! data_dir/workspaces/     one directory per session, and per run outside of sessions while it goes on
 //! data_dir/scratch/        what the guest of each session has as /tmp
 //! data_dir/layers/         memory of checkpoints, shared by forks
+//! data_dir/evals/           inputs and verdicts of evaluations, by id
 //! data_dir/tmp/            uploads under way; emptied at start
 //! ```
 
 mod asks;
 mod blobs;
 mod checkpoints;
+mod evals;
 mod files;
 mod open;
 mod runs;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 pub use asks::{AskRecord, DayUsage};
 pub use blobs::{Blob, Staged, Upload};
 pub use checkpoints::{CheckpointRecord, KeptTurn, NewState, file_name};
+pub use evals::{EvalRecord, EvalResult, EvalSettings, EvalStatus};
 pub use files::FileRecord;
 pub use open::OpenError;
 pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};

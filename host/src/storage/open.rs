@@ -13,9 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "3";
+const DATA_VERSION: &str = "4";
 /// Layouts that are brought to that one when they are opened.
-const OLDER: [&str; 2] = ["1", "2"];
+const OLDER: [&str; 3] = ["1", "2", "3"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ impl Storage {
     /// [`OpenError`], each with its way out.
     pub async fn open(root: &Path) -> Result<Storage, OpenError> {
         let not_writable = |source| OpenError::NotWritable { path: root.to_owned(), source };
-        for dir in ["blobs", "workspaces", "scratch", "layers", "tmp"] {
+        for dir in ["blobs", "workspaces", "scratch", "layers", "evals", "tmp"] {
             fs::create_dir_all(root.join(dir)).map_err(not_writable)?;
         }
         private(root).map_err(not_writable)?;
@@ -120,6 +120,7 @@ impl Storage {
             "UPDATE asks SET status = 'failed', finished_at = ?, error_code = 'interrupted', \
              error_detail = 'the server stopped while this was running; ask again' \
              WHERE status IN ('queued', 'running')",
+            "UPDATE evals SET status = 'interrupted', finished_at = ? WHERE status = 'running'",
         ] {
             let done = sqlx::query(table).bind(now()).execute(&self.0.write).await?;
             if done.rows_affected() > 0 {
@@ -142,6 +143,13 @@ impl Storage {
                 if !entry.file_name().to_str().is_some_and(|name| sessions.contains(name)) {
                     remove(&entry.path())?;
                 }
+            }
+        }
+        let evals: Vec<String> = sqlx::query_scalar("SELECT id FROM evals").fetch_all(&self.0.read).await?;
+        for entry in fs::read_dir(self.root().join("evals"))? {
+            let entry = entry?;
+            if !evals.iter().any(|id| entry.file_name().to_str() == Some(id)) {
+                remove(&entry.path())?;
             }
         }
         let layers: Vec<String> = sqlx::query_scalar("SELECT file FROM layers").fetch_all(&self.0.read).await?;
