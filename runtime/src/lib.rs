@@ -33,6 +33,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! `examples/judge.rs` has a pool of threads that judge programs by what they print.
 
 mod artifact;
 mod cache;
