@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
@@ -143,6 +144,8 @@ pub struct App {
     pub evals: Evals,
     /// What is known of the files of sessions in use.
     pub known: Known,
+    /// How many connections there are and may be.
+    pub connections: Connections,
 }
 
 /// The state of the router.
@@ -154,6 +157,7 @@ impl App {
     pub fn new(config: Config, storage: Storage, policies: Policies, backend: Arc<dyn Backend>) -> AppState {
         let queue = Queue::new(config.workers, config.queue_limit);
         let ask_queue = Queue::new(4 * config.workers, config.queue_limit);
+        let connections = Connections::new(config.connections, config.connections_per_address);
         Arc::new(App {
             config,
             storage,
@@ -167,6 +171,7 @@ impl App {
             files: Locks::default(),
             evals: Evals::default(),
             known: Known::default(),
+            connections,
         })
     }
 

@@ -55,6 +55,23 @@ pub struct Config {
     pub ask_seconds: u64,
     /// What an answer may cost, in hundredths of a US dollar; a question can only ask for less. Default 100.
     pub ask_cost_cents: u64,
+    /// Connections at once. Default 4096, or fewer if the system gives fewer descriptors.
+    pub connections: usize,
+    /// Connections at once from one address. Default 256; more behind a proxy, which is one address.
+    pub connections_per_address: usize,
+    /// Seconds that a client may take for its headers and for each piece of a body, and that it may leave our answer
+    /// unread times six. Default 10.
+    pub client_timeout_s: u64,
+    /// Names beside `localhost` and the address that this server is known by, as in the `Host` header, without port.
+    /// Separated by commas. Default: none.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may call the API, such as `https://app.example`. Separated by commas. Default: none.
+    pub cors_origins: Vec<String>,
+    /// Address that serves artifacts through signed links, so that what is active in them has an origin of its own. Default
+    /// `127.0.0.1:0`: a port that is free.
+    pub artifacts_listen: SocketAddr,
+    /// Origin by which browsers reach that address, such as `https://artifacts.example`. Default: the address itself.
+    pub artifacts_origin: Option<String>,
 }
 
 /// What is wrong with the configuration, and where.
@@ -74,7 +91,7 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 22] = [
+pub const SETTINGS: [&str; 29] = [
     "listen",
     "data_dir",
     "cache_dir",
@@ -97,6 +114,13 @@ pub const SETTINGS: [&str; 22] = [
     "ask_tokens",
     "ask_seconds",
     "ask_cost_cents",
+    "connections",
+    "connections_per_address",
+    "client_timeout_s",
+    "hosts",
+    "cors_origins",
+    "artifacts_listen",
+    "artifacts_origin",
 ];
 
 const PREFIX: &str = "GLOVEBOX_";
@@ -126,6 +150,13 @@ impl Default for Config {
             ask_tokens: 200_000,
             ask_seconds: 600,
             ask_cost_cents: 100,
+            connections: 4096,
+            connections_per_address: 256,
+            client_timeout_s: 10,
+            hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            artifacts_listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            artifacts_origin: None,
         }
     }
 }
@@ -223,6 +254,13 @@ impl Config {
             "ask_tokens" => self.ask_tokens = number(setting, value, 1, 1_000_000_000)?,
             "ask_seconds" => self.ask_seconds = number(setting, value, 1, 86_400)?,
             "ask_cost_cents" => self.ask_cost_cents = number(setting, value, 1, 1_000_000)?,
+            "connections" => self.connections = number(setting, value, 1, 1_000_000)? as usize,
+            "connections_per_address" => self.connections_per_address = number(setting, value, 1, 1_000_000)? as usize,
+            "client_timeout_s" => self.client_timeout_s = number(setting, value, 1, 3_600)?,
+            "hosts" => self.hosts = list(value, |name| host(setting, name))?,
+            "cors_origins" => self.cors_origins = list(value, |name| origin(setting, name))?,
+            "artifacts_listen" => self.artifacts_listen = address(value)?,
+            "artifacts_origin" => self.artifacts_origin = Some(origin(setting, value)?),
             unknown => {
                 return Err(match nearest(unknown) {
                     Some((known, distance)) if distance <= 1 + unknown.len() / 3 => {
@@ -296,6 +334,30 @@ fn address(value: &str) -> Result<SocketAddr, String> {
     value.parse().map_err(|_| format!("`{value}` is not an address; write it as 127.0.0.1:8080"))
 }
 
+fn list(value: &str, one: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
+    value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(one).collect()
+}
+
+fn host(setting: &str, value: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if value.is_empty() || !value.chars().all(fits) {
+        return Err(format!("{setting}: `{value}` is not a host name; write it as glovebox.example, without port"));
+    }
+    Ok(value.to_ascii_lowercase())
+}
+
+/// Exactly what a browser sends as `Origin`: a scheme, a host, perhaps a port, and nothing else.
+fn origin(setting: &str, value: &str) -> Result<String, String> {
+    let wrong = || format!("{setting}: `{value}` is not an origin; write it as https://app.example");
+    let (scheme, authority) = value.trim().split_once("://").ok_or_else(wrong)?;
+    let (name, port) = authority.split_once(':').unwrap_or((authority, "1"));
+    if !matches!(scheme, "http" | "https") || port.parse::<u16>().is_err() {
+        return Err(wrong());
+    }
+    host(setting, name).map_err(|_| wrong())?;
+    Ok(value.trim().to_ascii_lowercase())
+}
+
 fn path(setting: &str, value: &str) -> Result<PathBuf, String> {
     if value.is_empty() {
         return Err(format!("{setting} is empty; name a directory"));
@@ -351,6 +413,19 @@ mod tests {
         assert!(read("listen = '0.0.0.0:8080'").unwrap_err().contains("no keys yet"));
         assert!(read("listen = '[::1]:9000'").is_ok());
         assert_eq!(read("listen = 'localhost:1'").unwrap().listen.port(), 1);
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host_and_nothing_more() {
+        let config = read("cors_origins = 'https://App.example, http://localhost:3000'").unwrap();
+        assert_eq!(config.cors_origins, ["https://app.example", "http://localhost:3000"]);
+        for wrong in ["*", "null", "app.example", "https://a.example/", "https://a.example/x", "ftp://a", "https://a:b"]
+        {
+            let error = read(&format!("cors_origins = '{wrong}'")).unwrap_err();
+            assert!(error.contains("is not an origin"), "{wrong}: {error}");
+            assert!(read(&format!("artifacts_origin = '{wrong}'")).is_err(), "{wrong}");
+        }
+        assert!(read("hosts = 'glovebox.example:443'").unwrap_err().contains("without port"));
     }
 
     #[test]

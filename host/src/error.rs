@@ -50,6 +50,8 @@ pub enum Code {
     CheckpointDamaged,
     /// The tenant has as much as it may have.
     Quota,
+    /// The client took too long with its body.
+    RequestTimeout,
     /// The server's disk is full.
     DiskFull,
     /// The server stopped meanwhile.
@@ -60,7 +62,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Code; 24] = [
+    pub const ALL: [Code; 25] = [
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::InvalidJson,
@@ -82,6 +84,7 @@ impl Code {
         Code::SessionEnded,
         Code::CheckpointDamaged,
         Code::Quota,
+        Code::RequestTimeout,
         Code::DiskFull,
         Code::Interrupted,
         Code::Infrastructure,
@@ -112,6 +115,7 @@ impl Code {
             Code::SessionEnded => "session_ended",
             Code::CheckpointDamaged => "checkpoint_damaged",
             Code::Quota => "quota",
+            Code::RequestTimeout => "request_timeout",
             Code::DiskFull => "disk_full",
             Code::Interrupted => "interrupted",
             Code::Infrastructure => "infrastructure",

@@ -10,6 +10,7 @@ pub mod backend;
 mod checkpoints;
 pub mod cli;
 pub mod config;
+mod connections;
 mod direct;
 pub mod engine;
 pub mod error;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -18,8 +19,12 @@ use crate::app::AppState;
 use crate::notice::Notice;
 use crate::tenants::Tenant;
 
-/// Time that a client has to send its headers. Without it, a few hundred silent connections would be all there are.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Header fields of a request.
+const MAX_HEADERS: usize = 64;
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 64 * 1024;
+/// How often a client's patience it may leave our answer unread.
+const UNREAD: u32 = 6;
 /// Time for the last records and answers after everything was cancelled.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Longest time that a closing connection goes on reading.
@@ -58,6 +63,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let connections = GracefulShutdown::new();
+    let patience = Duration::from_secs(state.config.client_timeout_s);
     // Without it commands cannot find this server; everybody else can.
     let posted = listener.local_addr().and_then(|address| Notice::post(&state.config.data_dir, address));
     if let Err(error) = &posted {
@@ -68,21 +74,18 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    // An event is one small packet and is waited for.
-                    let _ = stream.set_nodelay(true);
-                    let service = TowerToHyperService::new(router.clone());
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEADER_TIMEOUT)
-                        .serve_connection(TokioIo::new(Gentle { stream, closing: None }), service);
-                    let connection = connections.watch(connection);
-                    tokio::spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!(%error, "a connection broke");
-                        }
-                    });
-                }
+                Ok((stream, peer)) => match state.connections.enter(peer.ip()) {
+                    Some(place) => {
+                        let connection = connections.watch(connection(stream, router.clone(), patience));
+                        tokio::spawn(async move {
+                            if let Err(error) = connection.await {
+                                tracing::debug!(%error, "a connection broke");
+                            }
+                            drop(place);
+                        });
+                    }
+                    None => state.connections.refuse(stream),
+                },
                 // Out of descriptors, mostly: some become free when others end.
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
@@ -118,6 +121,23 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     Ok(())
 }
 
+/// A connection that answers with `router`. The time for headers also ends one that says nothing at all.
+fn connection(
+    stream: TcpStream,
+    router: Router,
+    patience: Duration,
+) -> http1::Connection<TokioIo<Gentle>, TowerToHyperService<Router>> {
+    // An event is one small packet and is waited for.
+    let _ = stream.set_nodelay(true);
+    let stream = Gentle { stream, closing: None, unread: None, patience: patience * UNREAD };
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
 async fn expire(state: AppState) {
     let days = state.config.retention_days;
     if days == 0 {
@@ -150,6 +170,23 @@ struct Gentle {
     stream: TcpStream,
     /// When it gives up; set once our side has ended.
     closing: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// When it gives up on a client that reads nothing; set while there is something to read.
+    unread: Option<Pin<Box<tokio::time::Sleep>>>,
+    patience: Duration,
+}
+
+impl Gentle {
+    /// What became of a write, with an end to waiting for a client that does not read.
+    fn written(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            self.unread = None;
+            return wrote;
+        }
+        let patience = self.patience;
+        let alarm = self.unread.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(alarm.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Gentle {
@@ -160,7 +197,8 @@ impl AsyncRead for Gentle {
 
 impl AsyncWrite for Gentle {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(cx, wrote)
     }
 
     fn poll_write_vectored(
@@ -168,7 +206,8 @@ impl AsyncWrite for Gentle {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(cx, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -180,7 +219,7 @@ impl AsyncWrite for Gentle {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Gentle { stream, closing } = &mut *self;
+        let Gentle { stream, closing, .. } = &mut *self;
         let closing = match closing {
             Some(closing) => closing,
             None => {

@@ -25,6 +25,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::SessionEnded
         | Code::CheckpointDamaged
         | Code::Quota => StatusCode::CONFLICT,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Busy | Code::ImageNotReady | Code::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         Code::ForbiddenOrigin | Code::ForbiddenHost => StatusCode::FORBIDDEN,
@@ -58,6 +59,7 @@ pub fn problem(code: Code, detail: &str) -> Problem {
         Code::SessionEnded => "Session ended",
         Code::CheckpointDamaged => "Checkpoint damaged",
         Code::Quota => "Quota reached",
+        Code::RequestTimeout => "Request timeout",
         Code::DiskFull => "Disk full",
         Code::Interrupted => "Interrupted",
         Code::Infrastructure => "Infrastructure error",

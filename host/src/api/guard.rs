@@ -1,6 +1,8 @@
 //! What every request and response passes: its id, who may send it, security headers, the log line, the metrics.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -9,14 +11,20 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
+use super::cors;
 use super::wire::Problem;
 use crate::app::AppState;
+use crate::connections::Paced;
 use crate::error::{Code, Error, shorten};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// For everything that is not a page: nothing in it may run or be framed.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+/// Our pages need none of what browsers hand out on request.
+const NO_POWERS: &str =
+    "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), display-capture=()";
 
 pub(super) async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -27,10 +35,21 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
 
     let span = tracing::info_span!("request", id);
-    let mut response = match allowed(&app, &request) {
-        Ok(()) => next.run(request).instrument(span.clone()).await,
+    let origin = cors::origin(&app, &request);
+    let late = Arc::new(AtomicBool::new(false));
+    let patience = Duration::from_secs(app.config.client_timeout_s);
+    let mut response = match allowed(&app, &request, origin.is_some()) {
+        Ok(()) if cors::is_question(&request) && origin.is_some() => cors::answer(),
+        Ok(()) => {
+            let request = request.map(|body| Body::new(Paced::new(body, patience, Arc::clone(&late))));
+            next.run(request).instrument(span.clone()).await
+        }
         Err(error) => error.into_response(),
     };
+    if late.load(Ordering::Relaxed) {
+        response = too_slow(patience);
+    }
+    reword(&mut response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let body = serde_json::to_vec(&Problem { request_id: id.clone(), ..problem }).unwrap_or_default();
         *response.body_mut() = Body::from(body);
@@ -38,6 +57,9 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     }
     secure(response.headers_mut(), &id);
+    if let Some(origin) = origin {
+        cors::allow(response.headers_mut(), origin);
+    }
 
     let status = response.status().as_u16();
     let ms = (began.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
@@ -51,6 +73,33 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
     response
 }
 
+/// What a client hears that does not send what it began. The rest of its body may never come, so the connection ends.
+fn too_slow(patience: Duration) -> Response {
+    let detail = format!(
+        "the body came too slowly; a pause can be {} s at most, the limit `client_timeout_s`",
+        patience.as_secs()
+    );
+    let mut response = Error::new(Code::RequestTimeout, detail).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// What axum itself refuses, such as a parameter that is not UTF-8, is plain text. It becomes a problem like all others.
+fn reword(response: &mut Response) {
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let status = response.status();
+    if !plain || !(status.is_client_error() || status.is_server_error()) {
+        return;
+    }
+    *response = if status.is_client_error() {
+        Error::invalid("the request cannot be read: a parameter or header is not what it should be; /docs has the API")
+    } else {
+        Error::internal(anyhow::anyhow!("a plain answer with status {status}"))
+    }
+    .into_response();
+}
+
 fn secure(headers: &mut HeaderMap, id: &str) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -62,6 +111,7 @@ fn secure(headers: &mut HeaderMap, id: &str) {
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(header::CACHE_CONTROL, "no-store");
+    set(HeaderName::from_static("permissions-policy"), NO_POWERS);
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -69,7 +119,7 @@ fn secure(headers: &mut HeaderMap, id: &str) {
 
 /// A page of another site can send requests here from the user's browser. Two things tell such a
 /// page: a host name that is not ours (its DNS points here), and an origin that is not ours.
-fn allowed(app: &AppState, request: &Request) -> Result<(), Error> {
+fn allowed(app: &AppState, request: &Request, listed: bool) -> Result<(), Error> {
     let headers = request.headers();
     let host = request.uri().authority().map(|authority| authority.as_str());
     let host = host.or_else(|| headers.get(header::HOST).and_then(|host| host.to_str().ok()));
@@ -83,7 +133,7 @@ fn allowed(app: &AppState, request: &Request) -> Result<(), Error> {
             format!("this server is not known as `{}`; use http://localhost:{port}", shorten(host, 100)),
         ));
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if listed || matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
     let refused = |who: &str| {
@@ -110,5 +160,6 @@ fn is_ours(app: &AppState, host: &str) -> bool {
     };
     let listen = app.config.listen.ip();
     ["localhost", "127.0.0.1", "[::1]"].iter().any(|ours| ours.eq_ignore_ascii_case(name))
+        || app.config.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name))
         || name.trim_matches(['[', ']']) == listen.to_string()
 }

@@ -6,6 +6,7 @@ mod batches;
 mod body;
 mod catalog;
 mod checkpoints;
+mod cors;
 mod error;
 mod evals;
 mod events;

@@ -26,7 +26,11 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     // The port first: the most frequent mistake should not cost a wait.
     let listener = crate::server::bind(config.listen).await.map_err(Failure::ours)?;
     let address = listener.local_addr().map_err(Failure::ours)?;
-    let config = Config { listen: address, ..config };
+    let connections = crate::connections::make_room(config.connections);
+    if connections < config.connections {
+        tracing::warn!(connections, wanted = config.connections, "the limit of open files allows fewer connections");
+    }
+    let config = Config { listen: address, connections, ..config };
     let policies = policies(&config)?;
     let storage = Storage::open(&config.data_dir).await.map_err(Failure::ours)?;
     let images = Images::open(&config).map_err(Failure::ours)?;
