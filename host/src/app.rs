@@ -17,6 +17,7 @@ use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
 use crate::evals::Evals;
+use crate::links::Links;
 use crate::live::{Live, Locks, Queue, Registry, Turns};
 pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
@@ -144,6 +145,8 @@ pub struct App {
     pub evals: Evals,
     /// What is known of the files of sessions in use.
     pub known: Known,
+    /// Signed links to artifacts.
+    pub links: Links,
     /// How many connections there are and may be.
     pub connections: Connections,
 }
@@ -171,6 +174,7 @@ impl App {
             files: Locks::default(),
             evals: Evals::default(),
             known: Known::default(),
+            links: Links::default(),
             connections,
         })
     }

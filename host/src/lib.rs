@@ -20,6 +20,7 @@ pub mod files;
 pub mod images;
 pub mod jail;
 mod journal;
+pub mod links;
 mod live;
 pub mod llm;
 pub mod media;

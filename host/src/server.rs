@@ -121,6 +121,26 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     Ok(())
 }
 
+/// Serves artifacts through links until it is dropped; within the same limits as everything else.
+pub async fn serve_artifacts(listener: TcpListener, router: Router, state: AppState) {
+    let patience = Duration::from_secs(state.config.client_timeout_s);
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => match state.connections.enter(peer.ip()) {
+                Some(place) => {
+                    let connection = connection(stream, router.clone(), patience);
+                    tokio::spawn(async move {
+                        let _place = place;
+                        let _ = connection.await;
+                    });
+                }
+                None => state.connections.refuse(stream),
+            },
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
 /// A connection that answers with `router`. The time for headers also ends one that says nothing at all.
 fn connection(
     stream: TcpStream,

@@ -5,8 +5,9 @@ mod client;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 pub use client::{Client, Reply, ServerEvent};
 use glovebox_runtime::{Image, ImageStore, Job, Limits, Mode, Outcome, Program, run};
@@ -174,6 +175,22 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// How it ended, if it does within this time.
+    ///
+    /// # Panics
+    ///
+    /// If this process may not wait for it.
+    pub fn wait(&mut self, time: Duration) -> Option<ExitStatus> {
+        let began = Instant::now();
+        loop {
+            let ended = self.process.try_wait().expect("our child");
+            if ended.is_some() || began.elapsed() >= time {
+                return ended;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Kills it at once and keeps its data.

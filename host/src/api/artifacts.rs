@@ -37,6 +37,17 @@ pub(super) async fn content(
     let disposition = if picture { Disposition::Inline } else { Disposition::Attachment };
     let name = artifact.path.rsplit('/').next().unwrap_or(&artifact.path);
     let path = app.storage.blob_path(&tenant, &artifact.sha256);
-    let content = Content { path, name, kind: &artifact.media_type, sha256: &artifact.sha256, disposition };
+    let kind = if is_active(&artifact.media_type) { "application/octet-stream" } else { &artifact.media_type };
+    let content = Content { path, name, kind, sha256: &artifact.sha256, disposition };
     download(content, &headers).await
+}
+
+/// Whether a browser could run what is in a content of this type. Here, in the origin of our page, it is only bytes; a
+/// link of `shown` has its type.
+fn is_active(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.contains("html")
+        || kind.contains("xml") && !kind.contains("openxml")
+        || kind.contains("script")
+        || kind == "application/pdf"
 }

@@ -180,7 +180,7 @@ pub(super) fn send(file: tokio::fs::File, name: &str, kind: &str, size: u64) -> 
 
 fn protect(response: &mut Response, name: &str, kind: &str, disposition: Disposition) {
     set(response, header::CONTENT_TYPE, kind);
-    set(response, header::CONTENT_DISPOSITION, &content_disposition(name, disposition));
+    set(response, header::CONTENT_DISPOSITION, &content_disposition(&safe_name(name), disposition));
     set(response, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
 }
 

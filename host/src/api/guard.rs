@@ -23,7 +23,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
 /// Our pages need none of what browsers hand out on request.
-const NO_POWERS: &str =
+pub(super) const NO_POWERS: &str =
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), display-capture=()";
 
 pub(super) async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {

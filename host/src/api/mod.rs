@@ -18,6 +18,7 @@ mod piston;
 mod runs;
 mod sandbox_fusion;
 mod sessions;
+mod shown;
 mod ui;
 pub mod wire;
 
@@ -31,6 +32,7 @@ use crate::app::AppState;
 
 pub use error::problem;
 pub use openapi::document;
+pub use shown::artifacts_app;
 
 /// Every route with its methods; `{id}` is a parameter. A test compares this with the API description.
 fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
@@ -62,6 +64,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/asks/{id}/cancel", post(asks::cancel)),
         ("/api/v1/artifacts/{id}", get(artifacts::show)),
         ("/api/v1/artifacts/{id}/content", get(artifacts::content)),
+        ("/api/v1/artifacts/{id}/url", post(shown::url)),
         ("/api/v1/images", get(catalog::images)),
         ("/api/v1/policies", get(catalog::policies)),
         ("/api/v1/models", get(catalog::models)),

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
 use super::{
-    artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions,
+    artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions, shown,
 };
 
 /// The description of our own API.
@@ -21,7 +21,7 @@ use super::{
         runs::create_in_session, asks::create, sessions::history, sessions::artifacts, sessions::archive,
         checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
         asks::show, asks::events, asks::cancel,
-        artifacts::show, artifacts::content,
+        artifacts::show, artifacts::content, shown::url,
         catalog::images, catalog::policies, catalog::models, catalog::usage,
         batches::create, evals::create, evals::list, evals::show, evals::events, evals::verdicts, evals::cancel, evals::resume, evals::delete,
         sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,

@@ -1,9 +1,10 @@
 //! The page and the API's documentation, embedded in the binary.
 
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::app::AppState;
 use crate::error::{Error, Result};
 
 /// What a page may load: only from here; pictures also from data and blobs.
@@ -45,8 +46,15 @@ const FILES: &[(&str, &[u8])] = files![
 ];
 
 /// `GET /`
-pub(super) async fn index() -> Result<Response> {
-    serve("index.html")
+///
+/// Frames may show artifacts, from their own origin, and nothing else.
+pub(super) async fn index(State(app): State<AppState>) -> Result<Response> {
+    let mut response = serve("index.html")?;
+    if let Some(origin) = app.links.origin() {
+        let policy = HeaderValue::from_str(&format!("{PAGE}; frame-src {origin}")).map_err(Error::internal)?;
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
 }
 
 /// `GET /docs`

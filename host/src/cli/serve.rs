@@ -26,6 +26,8 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     // The port first: the most frequent mistake should not cost a wait.
     let listener = crate::server::bind(config.listen).await.map_err(Failure::ours)?;
     let address = listener.local_addr().map_err(Failure::ours)?;
+    let artifacts_listener = crate::server::bind(config.artifacts_listen).await.map_err(Failure::ours)?;
+    let shown = artifacts_listener.local_addr().map_err(Failure::ours)?;
     let connections = crate::connections::make_room(config.connections);
     if connections < config.connections {
         tracing::warn!(connections, wanted = config.connections, "the limit of open files allows fewer connections");
@@ -37,6 +39,11 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     let backend = Local::start(&config, images.clone(), config.workers).await?;
     prepare_in_background(&config, images, backend.clone());
     let state = App::new(config, storage, policies, backend);
+    let origin = state.config.artifacts_origin.clone().unwrap_or_else(|| format!("http://{shown}"));
+    state.links.open(&state.config.data_dir, &origin).map_err(Failure::ours)?;
+    let artifacts = crate::api::artifacts_app(state.clone());
+    let artifacts = tokio::spawn(crate::server::serve_artifacts(artifacts_listener, artifacts, state.clone()));
+    tracing::info!(%origin, "artifacts have an origin of their own");
 
     let page = format!("http://{address}/");
     super::out::print(&format!(
@@ -47,6 +54,7 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
         open(&page);
     }
     crate::server::serve(listener, crate::api::app(state.clone()), state).await.map_err(Failure::ours)?;
+    artifacts.abort();
     Ok(ExitCode::SUCCESS)
 }
 
