@@ -7,6 +7,7 @@ pub mod app;
 mod archive;
 mod asks;
 pub mod backend;
+mod backup;
 mod checkpoints;
 pub mod cli;
 pub mod config;

@@ -3,6 +3,7 @@
 mod answering;
 mod api;
 mod ask;
+mod backup;
 mod bad_input;
 mod canary;
 mod cli;

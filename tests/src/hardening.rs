@@ -174,14 +174,11 @@ fn only_pages_of_the_listed_origins_may_call() {
     };
     for origin in ["https://app.example", "http://localhost:3000"] {
         let answer = call("OPTIONS", origin, true);
-        assert_eq!((answer.status, answer.header("access-control-allow-origin").as_str()), (204, origin));
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, origin));
         assert!(answer.header("access-control-allow-methods").contains("POST"));
         assert_eq!(call("POST", origin, false).status, 201);
         let answer = call("GET", origin, false);
-        assert_eq!(
-            (answer.header("access-control-allow-origin").as_str(), answer.header("vary").as_str()),
-            (origin, "origin")
-        );
+        assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (origin, "origin"));
         assert_eq!(answer.header("access-control-allow-credentials"), "");
     }
     for origin in [

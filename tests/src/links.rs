@@ -36,10 +36,7 @@ fn a_page_that_a_program_left_is_shown_from_another_origin_and_sandboxed() {
         );
         assert_eq!(policy.contains("allow-scripts"), page);
         assert_eq!(shown.header("content-type").starts_with("text/html"), page);
-        assert_eq!(
-            (shown.header("x-content-type-options").as_str(), shown.header("x-frame-options").as_str()),
-            ("nosniff", "")
-        );
+        assert_eq!((shown.header("x-content-type-options"), shown.header("x-frame-options")), ("nosniff", ""));
 
         // Nothing but what was signed.
         let parts: Vec<_> = path.split('/').collect();

@@ -2,6 +2,7 @@
 
 mod answers;
 mod ask;
+mod backup;
 mod doctor;
 mod door;
 mod eval;
@@ -97,6 +98,10 @@ enum Command {
     Models(models::ModelsArgs),
     /// Check this machine
     Doctor(doctor::DoctorArgs),
+    /// Copy the data directory, also while a server works on it
+    Backup(backup::BackupArgs),
+    /// Put a backup into a new data directory
+    Restore(backup::RestoreArgs),
     /// Run jobs for a parent process
     #[command(hide = true)]
     Worker(Worker),
@@ -203,6 +208,8 @@ fn dispatch(common: &Common, command: Command) -> Done {
         Command::Policy(command) => lists::policy(&config, command),
         Command::Models(args) => block_on(models::models(config, args)),
         Command::Doctor(args) => block_on(doctor::doctor(config, args)),
+        Command::Backup(args) => backup::backup(&config, &args),
+        Command::Restore(args) => backup::restore(&config, &args),
         Command::Worker(worker) => work(&worker),
         Command::SampleWorker { name } => Ok(sample_worker(&name)),
         Command::MediaWorker { check } => Ok(media_worker(check)),
