@@ -89,7 +89,7 @@ pub fn app(state: AppState) -> Router {
         .route("/openapi.json", get(openapi::json))
         .route("/docs", get(ui::docs))
         .route("/", get(ui::index))
-        .route("/ui/{file}", get(ui::file));
+        .route("/ui/{*file}", get(ui::file));
     for (path, methods) in routes() {
         router = router.route(path, methods);
     }

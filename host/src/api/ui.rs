@@ -1,14 +1,21 @@
 //! The page and the API's documentation, embedded in the binary.
 
 use axum::extract::Path;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::{Error, Result};
 
-/// What a page may load: only from here; pictures also from data and blobs.
-const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; font-src 'self'; \
-                    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What a page may load: only from here; pictures and recordings also from data and blobs.
+const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; \
+                    connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What `frame.html` may do, which shows the pages and interactive charts that programs make. It has an origin of its
+/// own that nobody shares (`sandbox` without `allow-same-origin`, also when it is opened by itself), so its scripts
+/// reach neither the page nor the API, and they can ask nobody for anything but our libraries.
+const FRAME: &str = "sandbox allow-scripts; default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
+                     img-src data: blob:; media-src data: blob:; font-src data:; worker-src 'none'; connect-src 'none'; \
+                     base-uri 'none'; form-action 'none'; webrtc 'block'; frame-ancestors 'self'";
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => { &[$(($name, include_bytes!(concat!("../ui/", $name)))),*] };
@@ -16,32 +23,7 @@ macro_rules! files {
 
 /// Every file under `ui/`, also this module's `docs.js` and `docs.css`. A test keeps it complete.
 const FILES: &[(&str, &[u8])] = files![
-    "api.js",
-    "app.js",
-    "composer.js",
-    "display.js",
-    "docs.css",
-    "docs.html",
-    "docs.js",
-    "dom.js",
-    "events.js",
-    "examples.js",
-    "favicon.svg",
-    "format.js",
-    "highlight.js",
-    "icons.js",
-    "index.html",
-    "live.js",
-    "markdown.js",
-    "result.js",
-    "sample.js",
-    "sidebar.js",
-    "start.js",
-    "strings.js",
-    "style.css",
-    "suggest.js",
-    "table.js",
-    "turn.js",
+FILELIST
 ];
 
 /// `GET /`
@@ -66,6 +48,8 @@ fn serve(wanted: &str) -> Result<Response> {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
+        Some("csv") => "text/csv; charset=utf-8",
+        Some("gif") => "image/gif",
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",
         Some("woff2") => "font/woff2",
@@ -73,27 +57,79 @@ fn serve(wanted: &str) -> Result<Response> {
         _ => "text/plain; charset=utf-8",
     };
     let mut response = (*content).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE));
     // Embedded in the binary: asked for again after every update, and small.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if *name == "frame.html" {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAME));
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+        // Looking a name up would tell somebody outside what the page holds.
+        headers.insert(header::X_DNS_PREFETCH_CONTROL, HeaderValue::from_static("off"));
+    }
+    if *name == "frame.js" || name.starts_with("vendor/") {
+        // The frame has no origin that could be "same", and these are public anyway.
+        let anyone = HeaderValue::from_static("cross-origin");
+        headers.insert(HeaderName::from_static("cross-origin-resource-policy"), anyone);
+    }
     Ok(response)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use sha2::{Digest, Sha256};
+
     use super::*;
+
+    /// Names below `dir`, subdirectories included.
+    fn names(dir: &Path, above: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            let name = format!("{above}{}", entry.file_name().into_string().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                found.extend(names(&entry.path(), &format!("{name}/")));
+            } else {
+                found.push(name);
+            }
+        }
+        found
+    }
 
     #[test]
     fn every_file_of_the_page_is_served() {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui");
-        let mut there: Vec<_> = std::fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| !name.ends_with(".md"))
-            .collect();
+        let mut there = names(Path::new(dir), "");
+        there.retain(|name| !name.ends_with(".md"));
         there.sort();
         let listed: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(listed, there);
+    }
+
+    #[test]
+    fn the_libraries_are_those_that_were_vendored() {
+        let content = |wanted: &str| FILES.iter().find(|(name, _)| *name == wanted).unwrap().1;
+        let list: serde_json::Value = serde_json::from_slice(content("vendor/vendored.json")).unwrap();
+        let files = list["files"].as_object().unwrap();
+        assert!(files.len() >= 5);
+        for (name, facts) in files {
+            let hash = Sha256::digest(content(&format!("vendor/{name}")));
+            let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(facts["sha256"], hash.as_str(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_frame_may_run_what_programs_made_and_it_has_no_origin() {
+        let policy = |response: Response| {
+            response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+        };
+        let page = policy(index().await.unwrap());
+        assert!(!page.contains("unsafe"), "{page}");
+        let frame = policy(serve("frame.html").unwrap());
+        assert!(frame.starts_with("sandbox allow-scripts;"), "{frame}");
+        assert!(!frame.contains("allow-same-origin") && frame.contains("connect-src 'none'"), "{frame}");
     }
 }
