@@ -19,6 +19,19 @@ const colours = HighlightStyle.define([
   { tag: [tags.function(tags.variableName), tags.function(tags.propertyName), tags.definition(tags.function(tags.variableName)), tags.className, tags.meta], color: "var(--tok-call)" },
 ]);
 
+const look = EditorView.theme({
+  "&": { maxHeight: "560px", color: "var(--ink)", font: "13px/1.6 var(--mono)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { font: "inherit", overflow: "auto" },
+  ".cm-content": { padding: "12px 0" },
+  ".cm-line": { padding: "0 16px 0 8px" },
+  ".cm-gutters": { border: "0", background: "var(--raised)", color: "var(--ink-faint)" },
+  ".cm-activeLine": { background: "color-mix(in srgb, var(--ink) 4%, transparent)" },
+  ".cm-cursor": { borderLeftColor: "var(--ink)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "color-mix(in srgb, var(--accent) 26%, transparent)" },
+  ".cm-panels": { background: "var(--sunken)", color: "var(--ink)" },
+});
+
 /**
  * Puts an editor with `source` into `parent`. `options`: `{language: "python"|"javascript", label, onRun(), onLeave()}`.
  * Returns `{text(), focus(), destroy()}`.
@@ -28,13 +41,17 @@ export function edit(parent, source, options) {
     { key: "Mod-Enter", run: () => (options.onRun(), true) },
     { key: "Escape", run: () => (options.onLeave(), true) },
   ];
+  // In a shadow tree CodeMirror uses style sheets of the CSSOM; elsewhere it would write <style>, which the page's
+  // content security policy refuses.
+  const root = parent.attachShadow({ mode: "open" });
   const view = new EditorView({
-    parent,
+    parent: root,
+    root,
     state: EditorState.create({
       doc: source,
       extensions: [
         Prec.highest(keymap.of(keys)),
-        lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }),
+        look, lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }),
         indentUnit.of(options.language === "javascript" ? "  " : "    "),
         options.language === "javascript" ? javascript() : python(),
         syntaxHighlighting(colours), syntaxHighlighting(classHighlighter),

@@ -15,7 +15,7 @@ const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img
 /// reach neither the page nor the API, and they can ask nobody for anything but our libraries.
 const FRAME: &str = "sandbox allow-scripts; default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
                      img-src data: blob:; media-src data: blob:; font-src data:; worker-src 'none'; connect-src 'none'; \
-                     base-uri 'none'; form-action 'none'; webrtc 'block'; frame-ancestors 'self'";
+                     base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => { &[$(($name, include_bytes!(concat!("../ui/", $name)))),*] };

@@ -132,7 +132,7 @@ function inheritedView() {
   return h("section", { class: "inherited-turns" },
     before.map((turn) => turnView(turn, context).node),
     h("p", { class: "branch-line" }, icon("branch"),
-      missing || !parent ? strings.parentGone : [h("span", {}, strings.branchBegins, " "), h("button", { type: "button", class: "link", on: { click: () => go(parent.id) } }, parent.title || strings.untitled)]));
+      missing || !parent ? strings.parentGone : [h("span", {}, strings.branchBegins, " "), h("button", { type: "button", class: "link", on: { click: () => go(parent.id) } }, format.clip(parent.title || strings.untitled, 60))]));
 }
 
 const branchStart = () => h("p", { class: "branch-start hint" }, strings.branchEmpty);
@@ -451,9 +451,10 @@ async function ask(question) {
     return;
   }
   // A session made by dropping a file has the file's name until its first question.
-  const first = state.turns.length === 1 && !state.session.forked_from;
+  const first = state.turns.length === 1;
   const named = [strings.untitled, "", ...state.session.files.map((file) => file.name)];
-  if (first && named.includes(state.session.title ?? "")) rename(state.session, format.clip(question, MAX_TITLE_CHARS));
+  // As has a branch the name of what it left.
+  if (first && (named.includes(state.session.title ?? "") || (state.session.forked_from && / · branch \d+$/.test(state.session.title)))) rename(state.session, format.clip(question, MAX_TITLE_CHARS));
 }
 
 async function rerun(code) {

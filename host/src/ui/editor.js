@@ -23,8 +23,9 @@ export function editorView(source, language, actions) {
   import("./vendor/editor.js").then(({ edit }) => {
     if (!node.isConnected) return;
     const typed = plain.value;
-    replace(place);
-    const editor = edit(place, typed, { language, label: strings.editLabel, onRun: run, onLeave: () => actions.leave() });
+    const host = h("div");
+    replace(place, host);
+    const editor = edit(host, typed, { language, label: strings.editLabel, onRun: run, onLeave: () => actions.leave() });
     ({ text } = editor);
     editor.focus();
   }).catch(() => plain.focus());

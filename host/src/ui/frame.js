@@ -6,6 +6,9 @@
   const home = new URL(".", document.currentScript.src);
   const say = (word, more) => parent.postMessage({ say: word, ...more }, "*");
 
+  // Calls between browsers are the one way out that no policy closes.
+  for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "RTCDataChannel"]) delete globalThis[name];
+
   // Libraries that pages load from elsewhere, and ours that stand in for them.
   const KNOWN = [
     [/plotly/i, "plotly"],
@@ -57,6 +60,11 @@
     await load("vega");
     const place = surface();
     place.style.width = "100%";
+    // A single view without a width of its own takes what there is.
+    if ((spec.mark || spec.layer) && spec.width === undefined) {
+      spec.width = "container";
+      spec.height ??= 340;
+    }
     // Data must come with the description: this frame may ask nobody.
     await vegaEmbed(place, spec, { actions: false, renderer: "svg" });
   }

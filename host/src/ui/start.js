@@ -67,7 +67,7 @@ function fileCard(file, sample) {
 export function skeleton() {
   return h("div", { class: "skeleton", role: "status", "aria-label": strings.sampling },
     h("p", { class: "hint busy" }, strings.sampling),
-    h("div", { class: "columns", "aria-hidden": "true" }, Array.from({ length: 4 }, () => h("div", { class: "column ghost" }))));
+    h("div", { class: "columns", "aria-hidden": "true" }, Array.from({ length: 4 }, () => h("div", { class: "ghost" }))));
 }
 
 /** Fills `body` with a file's sample when it is there, or with the reason why not. */

@@ -92,7 +92,7 @@ export const strings = {
 
   // start
   heroTitle: "Ask your data a question",
-  heroText: "Drop a file, ask in your own words, and get a chart, a table and the program that made them. Every program runs sealed in WebAssembly, with nothing in reach but your files.",
+  heroText: "Drop a file, ask in your own words, get a chart, a table and the program that made them. Programs run sealed in WebAssembly, with nothing in reach but your files.",
   dropTitle: "Drop files here",
   dropOr: "or",
   choose: "choose files",
@@ -103,7 +103,7 @@ export const strings = {
   examples: {
     penguins: {
       title: "Palmer penguins",
-      about: "CSV, 344 birds of three species",
+      about: "CSV, 344 birds",
       questions: ["average body_mass_g by species and sex as a bar chart", "scatter plot of bill_length_mm and bill_depth_mm by species", "distribution of flipper_length_mm by species"],
     },
     weather: {
