@@ -116,8 +116,8 @@ export function composer(actions) {
 
 function fileChip(file, actions) {
   const kind = String(file.media_type).startsWith("image/") ? "image" : /csv|json|sheet|excel|tab-separated/.test(file.media_type) ? "table" : "file";
-  return h("li", {}, h("button", { type: "button", class: "chip", "aria-label": strings.showFile(file.name), on: { click: () => actions.showFile(file) } },
-    icon(kind), h("span", { class: "chip-name" }, file.name), h("span", { class: "chip-size" }, format.bytes(file.size))));
+  return h("li", {}, h("button", { type: "button", class: "chip", title: strings.showFile(format.clip(file.name, 200)), on: { click: () => actions.showFile(file) } },
+    icon(kind), h("bdi", { class: "chip-name" }, format.visible(file.name)), h("span", { class: "chip-size" }, format.bytes(file.size))));
 }
 
 function uploadChip(upload, actions) {

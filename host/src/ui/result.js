@@ -107,8 +107,8 @@ function files(artifacts, about) {
 function fileTile(artifact, about) {
   const name = format.visible(artifact.path);
   const picture = PICTURE.test(artifact.media_type) ? source(h("img", { alt: "", loading: "lazy" }), content(artifact)) : h("span", { class: "file-icon" }, icon("file"));
-  const link = h("a", { class: "file-link", data: { type: artifact.media_type }, title: format.clip(name, 300), "aria-label": `${strings.downloadFile} ${format.clip(name, 200)}, ${format.bytes(artifact.size)}` },
-    picture, h("span", { class: "file-text" }, h("bdi", { class: "file-name" }, format.clip(name, 120)), h("span", { class: "file-size" }, format.bytes(artifact.size))), icon("download"));
+  const link = h("a", { class: "file-link", data: { type: artifact.media_type }, title: format.clip(name, 300) },
+    h("span", { class: "visually-hidden" }, `${strings.downloadFile} `), picture, h("span", { class: "file-text" }, h("bdi", { class: "file-name" }, format.clip(name, 120)), h("span", { class: "file-size" }, format.bytes(artifact.size))), icon("download"));
   const show = isPage(artifact) ? button({ label: strings.openFramed, icon: icon("external"), class: "icon-button open-page", on: { click: () => openPage(artifact, about) } }) : null;
   return h("li", {}, downloads(link, content(artifact), fileName(artifact.path)), show);
 }
