@@ -120,6 +120,10 @@ fn serve(wanted: &str) -> Result<Response> {
         let anyone = HeaderValue::from_static("cross-origin");
         headers.insert(HeaderName::from_static("cross-origin-resource-policy"), anyone);
     }
+    if name.starts_with("vendor/") {
+        // Large, the same in every frame, and changed by a release at most.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    }
     Ok(response)
 }
 

@@ -2,7 +2,7 @@
 
 import { api, ApiError, upload, url } from "./api.js";
 import { downloads } from "./auth.js";
-import { ancestors, branchesView, family, runOf, undoneTurns } from "./branches.js";
+import { ancestors, branchesView, family, runOf, titleOf, undoneTurns } from "./branches.js";
 import { composer } from "./composer.js";
 import { announce, button, confirm, download, h, openDialog, replace } from "./dom.js";
 import { exampleFile } from "./examples.js";
@@ -150,7 +150,7 @@ function arrange() {
     const number = runOf(turn)?.checkpoint ?? null;
     view.setTools({ undo: !away && number !== null && number === state.session?.head && parentOf(number) !== null });
     if (!away) continue;
-    const title = turn.ask?.question ?? strings.yourProgram;
+    const title = titleOf(turn);
     view.node.before(h("p", { class: "undone-note" }, icon("undo"), h("span", { class: "tag" }, strings.undone), h("span", { class: "undone-title" }, title),
       button({ text: strings.bringBack, icon: icon("redo"), class: "button quiet bring-back", on: { click: () => restore(number) } })));
   }
@@ -366,7 +366,7 @@ async function transfer(session, file, item) {
   });
   Object.assign(item, { abort, done, failed: null, again: () => transfer(session, file, item) });
   drawHead();
-  if (state.turns.length + state.inherited.turns.length + (state.session?.files.length ?? 0) === 0) replace(content, h("section", { class: "overview" }, h("article", { class: "file-card" }, h("h2", {}, file.name), skeleton())));
+  if (state.turns.length + state.inherited.turns.length + (state.session?.files.length ?? 0) === 0) replace(content, h("section", { class: "overview" }, h("div", { class: "suggestions-place" }), h("article", { class: "file-card" }, h("h2", {}, file.name), skeleton())));
   try {
     const added = await done;
     if (here()) {
@@ -527,6 +527,12 @@ const fromHash = () => {
 addEventListener("popstate", () => load(fromHash()));
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") showMenu(false);
+  // As on many pages: a slash leads to the box, unless something is being written.
+  const writing = event.target.closest?.("input, textarea, select, [contenteditable]") || event.composedPath()[0]?.isContentEditable;
+  if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey && !event.altKey && !document.querySelector("dialog[open]")) {
+    event.preventDefault();
+    box.focus();
+  }
 });
 
 async function begins() {

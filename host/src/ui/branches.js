@@ -13,7 +13,14 @@ const MAX_COLUMNS = 12;
 
 /** The run of a turn, which holds its checkpoint. */
 export const runOf = (turn) => (turn.ask ? turn.ask.run ?? null : turn.run);
-const titleOf = (turn) => turn.ask?.question ?? strings.yourProgram;
+/** A turn in one line. */
+export const titleOf = (turn) => turn.ask?.question ?? `${strings.yourProgram}: ${firstLine(turn.run.code)}`;
+
+// Imports are alike in most programs; the first other line tells them apart.
+function firstLine(code) {
+  const lines = String(code ?? "").split("\n").map((line) => line.trim()).filter(Boolean);
+  return format.clip(lines.find((line) => !/^(?:import|from)\s/.test(line)) ?? lines[0] ?? "", 60);
+}
 
 /** Those of `turns` that lead to checkpoint `number`, oldest first. */
 export function turnsTo(turns, checkpoints, number) {
