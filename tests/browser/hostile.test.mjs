@@ -184,3 +184,21 @@ display({"text/html": page("<script src='https://d3js.org/d3.v7.min.js'></script
   await accessible(page, "interactive charts");
   await verdict();
 });
+
+test("the picture of a chart is drawn again from its data", async () => {
+  const { page, verdict } = await open();
+  await upload(page, data("penguins.csv"), "penguins.csv");
+  for (const [question, mark] of [["average body_mass_g by species and sex as a bar chart", ".mark-rect path"], ["scatter plot of bill_length_mm and bill_depth_mm by species", ".mark-symbol path"]]) {
+    const turn = await ask(page, question);
+    const card = turn.locator(".picture").first();
+    await card.hover();
+    await card.locator(".explore").click();
+    const frame = card.locator("iframe").contentFrame();
+    await frame.locator(mark).first().waitFor();
+    assert.ok((await frame.locator(mark).count()) >= 6, question);
+    assert.equal(await card.locator(".picture-button").isVisible(), false);
+    await card.locator(".explore").click();
+    assert.equal(await card.locator(".picture-button").isVisible(), true, "and back");
+  }
+  await verdict();
+});

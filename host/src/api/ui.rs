@@ -41,6 +41,7 @@ const FILES: &[(&str, &[u8])] = files![
     "examples/penguins.LICENSE-CC0-1.0.txt",
     "examples/penguins.csv",
     "examples/seattle-weather.csv",
+    "explore.js",
     "export.js",
     "favicon.svg",
     "format.js",
@@ -174,9 +175,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_frame_may_run_what_programs_made_and_it_has_no_origin() {
-        let policy = |response: Response| {
-            response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
-        };
+        let policy =
+            |response: Response| response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
         let page = policy(index().await.unwrap());
         assert!(!page.contains("unsafe"), "{page}");
         let frame = policy(serve("frame.html").unwrap());

@@ -2,6 +2,7 @@
 
 import { authorizedFetch, source } from "./auth.js";
 import { button, download, h, openDialog } from "./dom.js";
+import { redraw } from "./explore.js";
 import { FRAMED, frameView } from "./frames.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
@@ -27,7 +28,7 @@ export function displayView(display, about) {
   const interactive = framed(data);
   if (interactive) return frameView(FRAMED[interactive], parsed(data[interactive]), about);
   const mime = PICTURES.find((name) => data[name] !== undefined);
-  if (mime) return pictureView({ src: dataUrl(mime, joined(data[mime])), mime, about, name: "chart" });
+  if (mime) return pictureView({ src: dataUrl(mime, joined(data[mime])), mime, about, name: "chart", chart: display.chart });
   const table = tableOf(data);
   if (table) return tableView(table);
   if (isPage(data["text/html"])) return frameView("html", joined(data["text/html"]), about);
@@ -66,14 +67,28 @@ export function textView(text, name = "") {
   return h("pre", { class: `output ${name}`.trim(), tabindex: 0 }, cut ? `${text.slice(0, MAX_TEXT_CHARS)}\n…` : text);
 }
 
-/** A picture as a card: click to enlarge, and a button that saves it. `src` is a data URL or one of ours. */
-export function pictureView({ src, mime, about, name }) {
+/**
+ * A picture as a card: click to enlarge, a button that saves it, and one that draws it again from its data, if it has
+ * any. `src` is a data URL or one of ours.
+ */
+export function pictureView({ src, mime, about, name, chart = null }) {
   const kind = mime.replace("image/", "").replace("+xml", "");
   const image = source(h("img", { alt: strings.chartAlt(about), class: "chart", decoding: "async" }), src);
   const save = async () => download(name.includes(".") ? name : `${name}.${kind === "jpeg" ? "jpg" : kind}`, await toBlob(src, mime));
-  return h("figure", { class: "card picture" },
-    h("button", { type: "button", class: "picture-button", "aria-label": strings.zoom, on: { click: () => zoom(src, about) } }, image),
-    h("div", { class: "card-tools" }, button({ label: strings.saveImage(kind.toUpperCase()), icon: icon("download"), class: "icon-button save-image", on: { click: save } })));
+  const still = h("button", { type: "button", class: "picture-button", "aria-label": strings.zoom, on: { click: () => zoom(src, about) } }, image);
+  const spec = redraw(chart);
+  const explore = spec ? button({ label: strings.explore, icon: icon("trend"), class: "icon-button explore", "aria-pressed": "false", on: { click: turn } }) : null;
+  const figure = h("figure", { class: "card picture" }, still,
+    h("div", { class: "card-tools" }, explore, button({ label: strings.saveImage(kind.toUpperCase()), icon: icon("download"), class: "icon-button save-image", on: { click: save } })));
+  let lively = null;
+  function turn() {
+    if (lively) lively.remove();
+    else still.after((lively = frameView("vega", spec, about)));
+    if (!lively.isConnected) lively = null;
+    still.hidden = lively !== null;
+    explore.setAttribute("aria-pressed", String(lively !== null));
+  }
+  return figure;
 }
 
 /** A video or a sound with the browser's own controls. `src` is one of ours. */

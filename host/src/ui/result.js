@@ -36,7 +36,7 @@ export function resultView(turn, actions) {
     outcome && displays.length === 0 && outcome.stdout ? textView(outcome.stdout) : null,
     outcome && succeeded(outcome) && displays.length === 0 && !outcome.stdout && !ask?.explanation && !(run.artifacts?.length > 0)
       ? h("p", { class: "hint" }, strings.nothingShown) : null,
-    ask?.explanation ? h("section", { class: "explanation", "aria-label": strings.explanation }, markdown(ask.explanation)) : null,
+    ask?.explanation ? h("section", { class: "explanation", "aria-label": strings.explanation }, markdown(ask.explanation), checkedView(ask.checked)) : null,
     files(run?.artifacts ?? [], about),
     details(ask, run, outcome, displays.length > 0, actions),
     suggestions(ask, actions));
@@ -68,6 +68,13 @@ async function pageOf(artifact) {
 
 const content = (artifact) => url("artifacts", artifact.id, "content");
 const fileName = (path) => String(path).split("/").at(-1);
+
+function checkedView(checked) {
+  if (!checked) return null;
+  const { missing = [], named = 0 } = checked;
+  if (missing.length > 0) return h("p", { class: "hint checked" }, icon("alert"), h("span", {}, strings.checkedMissing(missing.slice(0, 12).map((name) => format.clip(format.visible(name), 60)).join(", "))));
+  return named > 0 ? h("p", { class: "hint checked checked-fine" }, icon("check"), h("span", {}, strings.checkedAll(named))) : null;
+}
 
 function problem(item, actions) {
   if (item?.status !== "failed") return null;

@@ -194,6 +194,10 @@ export const strings = {
   // result
   yourProgram: "Your program",
   zoom: "Enlarge",
+  explore: "Explore: values under the pointer, zoom and pan",
+  remotePicture: "(a picture from elsewhere, not loaded)",
+  checkedAll: (n) => `${plural(n, "name", "names")} in the text looked up: all exist.`,
+  checkedMissing: (names) => `Not found among files, columns and results: ${names}`,
   actualSize: "Click to switch between fit and actual size",
   playerLabel: (question) => `Recording for: ${question}`,
   chartAlt: (question) => `Chart for: ${question}`,
