@@ -71,10 +71,12 @@
 
   function html(text) {
     // Scripts of others are replaced by ours of the same name; the policy refuses all the rest.
-    const rewritten = text.replace(/(<script\b[^>]*?\bsrc\s*=\s*)(["']?)(https?:)?\/\/([^"'\s>]+)\2/gi, (all, before, quote, scheme, address) => {
-      const ours = KNOWN.find(([pattern]) => pattern.test(`/${address.split("/").slice(1).join("/")}`));
+    const rewritten = text.replace(/<script\b[^>]*>/gi, (tag) => tag.replace(/(\bsrc\s*=\s*)(["']?)(?:https?:)?\/\/([^"'\s>]+)\2/i, (all, before, quote, address) => {
+      const path = `/${address.split("/").slice(1).join("/")}`;
+      const ours = KNOWN.find(([pattern]) => pattern.test(path));
       return ours ? `${before}"${new URL(`vendor/${ours[1]}.js`, home).href}"` : all;
-    }).replace(/(<script\b[^>]*?)\s(?:integrity|crossorigin)(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+))?/gi, "$1");
+      // The hash is that of their file, and an origin that does not exist is not let in by ours.
+    }).replace(/\s(?:integrity|crossorigin)(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+))?/gi, ""));
     document.open();
     document.write(rewritten);
     document.close();
