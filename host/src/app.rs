@@ -21,6 +21,7 @@ pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
 use crate::storage::Storage;
 use crate::turns::Known;
+use crate::uploads::Uploads;
 pub use crate::workers::{Kept, Trial, Tried, Turn, Turned};
 
 /// What runs programs and answers questions. The tests have one that needs no sandbox.
@@ -143,6 +144,8 @@ pub struct App {
     pub evals: Evals,
     /// What is known of the files of sessions in use.
     pub known: Known,
+    /// Uploads in parts that are under way.
+    pub uploads: Uploads,
 }
 
 /// The state of the router.
@@ -167,6 +170,7 @@ impl App {
             files: Locks::default(),
             evals: Evals::default(),
             known: Known::default(),
+            uploads: Uploads::default(),
         })
     }
 

@@ -33,6 +33,7 @@ pub mod storage;
 pub mod tenants;
 mod tree;
 mod turns;
+mod uploads;
 pub mod workers;
 
 pub use api::app;

@@ -2,6 +2,8 @@
 // a server that dies. Those with a server of their own need GLOVEBOX_BINARY.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
 
 import { accessible, ANSWER_MS, ask, BINARY, browser, data, model, open as openIn, picker, runInstead, server, upload } from "./harness.mjs";
@@ -178,6 +180,49 @@ test("an upload that breaks says so and is done again by a click; one that is to
   await picker(page).setInputFiles([{ name: "huge.csv", mimeType: "text/csv", buffer: Buffer.from("a\n1\n") }]);
   await page.locator(".notice", { hasText: "larger than 512 MiB" }).waitFor();
   await verdict();
+});
+
+test("a large upload goes on where the connection broke", async () => {
+  // Between the browser and the server: cuts the first connection that has carried 6 MB, and counts.
+  let cut = false;
+  let carried = 0;
+  const target = new URL(process.env.GLOVEBOX_URL ?? "http://127.0.0.1:8080");
+  const between = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    let here = 0;
+    client.on("data", (piece) => {
+      here += piece.length;
+      carried += piece.length;
+      if (!cut && here > 6e6) {
+        cut = true;
+        client.destroy();
+        upstream.destroy();
+      } else if (!upstream.write(piece)) {
+        client.pause();
+        upstream.once("drain", () => client.resume());
+      }
+    });
+    upstream.pipe(client);
+    for (const [one, other] of [[client, upstream], [upstream, client]]) {
+      one.on("error", () => other.destroy());
+      one.on("close", () => other.destroy());
+    }
+  });
+  await new Promise((resolve) => between.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${between.address().port}`;
+  const { page, verdict } = await open({ base, expected: (text) => /ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_SOCKET|status of 409/.test(text) });
+  const line = "2026-01-01,north,12.5,3\n";
+  const content = Buffer.from(`day,region,amount,count\n${line.repeat(Math.ceil(20e6 / line.length))}`);
+  await picker(page).setInputFiles([{ name: "large.csv", mimeType: "text/csv", buffer: content }]);
+  await page.locator(".chip:not(.uploading)", { hasText: "large.csv" }).waitFor({ timeout: 60_000 });
+  await page.locator(".column").first().waitFor();
+  assert.ok(cut, "the connection was cut");
+  assert.ok(carried < content.length + 7e6, `${carried} bytes for a file of ${content.length}`);
+  const id = new URL(page.url()).hash.slice(1);
+  const session = await (await fetch(new URL(`/api/v1/sessions/${id}`, base))).json();
+  assert.equal(session.files[0].sha256, createHash("sha256").update(content).digest("hex"));
+  await verdict();
+  between.close();
 });
 
 test("the colours are chosen by a click and stay; sessions are found by their words", async () => {

@@ -18,6 +18,7 @@ mod runs;
 mod sandbox_fusion;
 mod sessions;
 mod ui;
+mod uploads;
 pub mod wire;
 
 use axum::Router;
@@ -38,6 +39,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/files/{id}", get(files::show).delete(files::delete)),
         ("/api/v1/files/{id}/content", get(files::content)),
         ("/api/v1/files/{id}/sample", get(files::sample)),
+        ("/api/v1/uploads", post(uploads::create)),
+        ("/api/v1/uploads/{id}", get(uploads::show).put(uploads::send).delete(uploads::delete)),
         ("/api/v1/runs", post(runs::create)),
         ("/api/v1/runs/{id}", get(runs::show)),
         ("/api/v1/runs/{id}/events", get(runs::events)),

@@ -8,6 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions,
+    uploads,
 };
 
 /// The description of our own API.
@@ -16,6 +17,7 @@ use super::{
     info(title = "Glovebox", description = "A code interpreter you can run yourself: files and a sentence in; charts, tables, files, code and an explanation out. Errors are `application/problem+json` with a stable `code`."),
     paths(
         files::upload, files::list, files::show, files::delete, files::content, files::sample,
+        uploads::create, uploads::show, uploads::send, uploads::delete,
         runs::create, runs::show, runs::events, runs::cancel, runs::replay, runs::artifacts,
         sessions::create, sessions::list, sessions::show, sessions::rename, sessions::delete, sessions::add_files,
         runs::create_in_session, asks::create, sessions::history, sessions::artifacts, sessions::archive,

@@ -23,6 +23,7 @@ use crate::engine::{Answer, AnswerEvent, Ask, Stage, TokenUsage};
 use crate::error::Result;
 
 mod sessions;
+mod uploads;
 
 /// Echoes its program, leaves it as `echo.txt`, waits if it is told to. In a session it remembers: its layers hold the
 /// programs that ran.

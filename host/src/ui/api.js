@@ -48,6 +48,10 @@ async function call(method, segments, body) {
   });
 }
 
+/** Smaller files are quicker sent again than asked about. */
+const PARTS_FROM_BYTES = 8 << 20;
+const MAX_RESUMES = 7;
+
 const list = (value) => (Array.isArray(value) ? value : []);
 
 export const api = {
@@ -75,13 +79,16 @@ export const api = {
  * Returns `{done: Promise<File[]>, abort()}`; `onProgress` gets the share sent, 0 to 1.
  */
 export function upload(sessionId, file, onProgress) {
+  if (file.size > PARTS_FROM_BYTES) return uploadParts(sessionId, file, onProgress);
   let request = null;
   let stopped = false;
   async function go() {
     for (;;) {
       request = new XMLHttpRequest();
       const used = authorization().Authorization;
-      const { status, body } = await send(request, sessionId, file, onProgress);
+      const form = new FormData();
+      form.append("file", file, file.name);
+      const { status, body } = await send(request, "POST", url("sessions", sessionId, "files"), form, onProgress);
       if (stopped) throw new ApiError(strings.stopped, { code: "aborted" });
       if (status >= 200 && status < 300 && body) return list(body.files);
       if (status !== 401) throw ApiError.fromProblem(body, status);
@@ -91,7 +98,53 @@ export function upload(sessionId, file, onProgress) {
   return { done: go(), abort: () => { stopped = true; request?.abort(); } };
 }
 
-function send(request, sessionId, file, onProgress) {
+/**
+ * A large file goes up so that a broken connection costs only what was under way: the server says what has arrived, and
+ * the rest follows. A server that restarted has forgotten it; then it begins anew.
+ */
+function uploadParts(sessionId, file, onProgress) {
+  let request = null;
+  let stopped = false;
+  const stop = () => {
+    if (stopped) throw new ApiError(strings.stopped, { code: "aborted" });
+  };
+  async function go() {
+    let state = null;
+    let before = 0;
+    for (let failures = 0; ; ) {
+      stop();
+      try {
+        state = state ? await call("GET", ["uploads", state.id]) : await call("POST", ["uploads"], { name: file.name, size: file.size });
+        if (state.file) break;
+        const from = state.received;
+        // Whoever gets on may go on, however often it breaks.
+        if (from > before) failures = 0;
+        before = from;
+        request = new XMLHttpRequest();
+        const used = authorization().Authorization;
+        const address = `${url("uploads", state.id)}?from=${from}`;
+        const { status, body } = await send(request, "PUT", address, file.slice(from), (share) => onProgress((from + share * (file.size - from)) / file.size));
+        if (status === 401) await needKey(used !== undefined);
+        // Somebody who is still sending is our own broken connection, not yet noticed.
+        else if (status === 409) throw new ApiError(strings.uploadCut, { code: "cut" });
+        else if (status !== 200) throw ApiError.fromProblem(body, status);
+        else if (body?.file) state = body;
+        if (state.file) break;
+      } catch (error) {
+        stop();
+        if (error.status === 404) state = null;
+        else if (error.status || !(error instanceof ApiError)) throw error;
+        failures += 1;
+        if (failures > MAX_RESUMES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, Math.min(400 * 2 ** failures, 8000)));
+      }
+    }
+    return list((await call("POST", ["sessions", sessionId, "files"], { files: [state.file.id] })).files);
+  }
+  return { done: go(), abort: () => { stopped = true; request?.abort(); } };
+}
+
+function send(request, method, address, content, onProgress) {
   return new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable && event.total > 0) onProgress(event.loaded / event.total);
@@ -107,10 +160,8 @@ function send(request, sessionId, file, onProgress) {
     });
     request.addEventListener("error", () => reject(new ApiError(strings.uploadCut, { code: "cut" })));
     request.addEventListener("abort", () => reject(new ApiError(strings.stopped, { code: "aborted" })));
-    const form = new FormData();
-    form.append("file", file, file.name);
-    request.open("POST", url("sessions", sessionId, "files"));
+    request.open(method, address);
     for (const [name, value] of Object.entries({ Accept: "application/json", ...authorization() })) request.setRequestHeader(name, value);
-    request.send(form);
+    request.send(content);
   });
 }
