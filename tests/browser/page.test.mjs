@@ -110,6 +110,37 @@ test("a file and a question give a chart, a table, a program and an explanation"
   await verdict();
 });
 
+test("everything can be done with the keyboard", async () => {
+  const { page, verdict } = await open();
+  await page.locator(".example-card").first().waitFor();
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "ask", "a slash leads to the question");
+  assert.equal(await page.locator("#ask").inputValue(), "");
+  await page.locator(".example-question").first().focus();
+  await page.keyboard.press("Enter");
+  const turn = page.locator(".turn");
+  await turn.locator(".result").waitFor({ timeout: ANSWER_MS });
+  await turn.locator(".toggle", { hasText: "Program" }).focus();
+  await page.keyboard.press("Enter");
+  await turn.locator(".edit").focus();
+  await page.keyboard.press("Enter");
+  await turn.locator(".cm-content").waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Delete");
+  await page.keyboard.insertText("if True:\n");
+  await page.keyboard.press("Tab");
+  await page.keyboard.insertText("print('by keys')");
+  await page.keyboard.press("Escape");
+  assert.ok(await page.evaluate(() => document.activeElement.classList.contains("run")), "Escape leads out of the editor");
+  assert.match(await turn.locator(".cm-content").innerText(), /by keys/, "and loses nothing");
+  await page.keyboard.press("Enter");
+  const own = page.locator('.turn[data-kind="run"]');
+  await own.locator(".result").waitFor({ timeout: ANSWER_MS });
+  assert.match(await own.innerText(), /by keys/);
+  await verdict();
+});
+
 test("a table sorts by a click on its header", async () => {
   const { page, verdict } = await open({ url: answered });
   const table = page.locator(".table-card").first();

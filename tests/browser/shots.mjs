@@ -1,6 +1,6 @@
-// Makes a screenshot of every state of the page: `cargo xtask shots`. See harness.mjs for what it needs.
+// Makes a screenshot of every state of the page, and has axe-core look at each: `cargo xtask shots`. See harness.mjs for what it needs.
 
-import { ask, ANSWER_MS, BINARY, browser, data, model, open as openIn, picker, runInstead, server, shot, SHOTS, upload } from "./harness.mjs";
+import { accessible, ask, ANSWER_MS, BINARY, browser, data, model, open as openIn, picker, runInstead, server, shot, SHOTS, upload } from "./harness.mjs";
 import { explained, repaired, wrong } from "./replies.mjs";
 
 if (!SHOTS) throw new Error("GLOVEBOX_SHOTS names the directory for the screenshots");
@@ -14,7 +14,7 @@ const LOOKS = [
 const { context, close } = await browser();
 const open = async (options) => (await openIn(context, options)).page;
 
-/** The same state in every look. */
+/** The same state in every look, each looked at by axe-core as well. */
 async function every(page, name, before = async () => {}) {
   for (const [look, media, size] of LOOKS) {
     await page.emulateMedia(media);
@@ -22,6 +22,7 @@ async function every(page, name, before = async () => {}) {
     await before();
     await page.waitForTimeout(150);
     await shot(page, `${name}-${look}`);
+    await accessible(page, `${name}, ${look}`);
   }
   await page.emulateMedia(LOOKS[0][1]);
   await page.setViewportSize(LOOKS[0][2]);
@@ -87,7 +88,7 @@ await every(page, "program", top(turn.locator(".details")));
 await turn.locator(".edit").click();
 await turn.locator(".cm-content").waitFor();
 await every(page, "editor", top(turn.locator(".details")));
-await page.keyboard.press("Escape");
+await turn.locator(".program").getByRole("button", { name: "Cancel" }).click();
 
 let own = await runInstead(page, turn, "import pandas as pd\ndf = pd.read_csv('penguins.csv')\ndf['weight'] = df.mass / 1000\n");
 await every(page, "failed", top(own));

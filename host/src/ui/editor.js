@@ -12,12 +12,14 @@ export function editorView(source, language, actions) {
   const run = () => text().trim() && actions.run(text());
   plain.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
-    if (event.key === "Escape") actions.leave();
+    if (event.key === "Escape") go.focus();
   });
+  // Tab indents, so Escape is the way out for the keyboard: to the buttons, with nothing lost.
+  const go = button({ text: strings.run, icon: icon("play"), class: "button primary run", on: { click: run } });
   const place = h("div", { class: "editor-place" }, plain);
   const node = h("div", {},
     h("div", { class: "panel-tools" },
-      button({ text: strings.run, icon: icon("play"), class: "button primary run", on: { click: run } }),
+      go,
       button({ text: strings.cancel, class: "button quiet", on: { click: () => actions.leave() } }),
       h("span", { class: "grow" }), h("span", { class: "hint" }, strings.editKeys)), place);
   import("./vendor/editor.js").then(({ edit }) => {
@@ -25,7 +27,7 @@ export function editorView(source, language, actions) {
     const typed = plain.value;
     const host = h("div");
     replace(place, host);
-    const editor = edit(host, typed, { language, label: strings.editLabel, onRun: run, onLeave: () => actions.leave() });
+    const editor = edit(host, typed, { language, label: strings.editLabel, onRun: run, onLeave: () => go.focus() });
     ({ text } = editor);
     editor.focus();
   }).catch(() => plain.focus());

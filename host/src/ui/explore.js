@@ -9,7 +9,7 @@ export function redraw(chart) {
   const elements = Array.isArray(chart?.elements) ? chart.elements : [];
   const drawn = draw && elements.length > 0 ? draw(chart, elements) : null;
   if (!drawn || drawn.data.values.length === 0) return null;
-  return { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...(chart.title ? { title: text(chart.title) } : {}), config: { view: { stroke: null }, range: { category: COLOURS } }, ...drawn };
+  return { $schema: "https://vega.github.io/schema/vega-lite/v6.json", ...(chart.title ? { title: text(chart.title) } : {}), padding: { top: 34, left: 5, right: 8, bottom: 5 }, config: { view: { stroke: null }, range: { category: COLOURS } }, ...drawn };
 }
 
 const COLOURS = ["#4C78A8", "#F58518", "#54A24B", "#E45756", "#72B7B2", "#B279A2", "#EECA3B", "#9D755D", "#FF9DA6", "#BAB0AC"];

@@ -231,7 +231,7 @@ export const strings = {
   allFiles: (n) => `Show all ${n.toLocaleString("en")} files`,
   run: "Run",
   editLabel: "Program to run",
-  editKeys: "Ctrl + Enter runs it",
+  editKeys: "Ctrl + Enter runs it, Esc leaves the text",
   used: "Used",
   fuel: (amount) => `${amount} fuel`,
   memory: (amount) => `${amount} memory`,
