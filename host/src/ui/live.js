@@ -145,7 +145,8 @@ export function liveView(kind, about, source = "") {
         pending = null;
         replace(code, program(String(data.source ?? "")));
         code.scrollTop = 0;
-      } else if (type === "run") onRun(data.event);
+      } else if (type === "candidate") print(`${strings.candidateEnded(Number(data.number) || 0, Number(data.of) || 0, format.clip(data.error ?? "", 200))}\n`, data.error ? "err" : "out");
+      else if (type === "run") onRun(data.event);
       else if (kind === "run") onRun({ ...data, type });
     },
     reconnecting: () => (message.textContent = strings.reconnecting),

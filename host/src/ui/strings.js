@@ -87,6 +87,7 @@ export const strings = {
   removed: "removed: ",
   changedFrom: (n) => `What changed after attempt ${n}`,
   candidates: (n) => plural(n, "candidate", "candidates"),
+  candidateEnded: (n, all, error) => `Candidate ${n} of ${all} ${error ? `failed: ${error}` : "worked"}`,
   runAlternative: "Run this one",
   kept: "kept",
 
