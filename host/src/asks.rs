@@ -94,7 +94,7 @@ pub async fn start(
     };
     let ask = Ask {
         question: question.to_owned(),
-        workspace: app.storage.workspaces().join(&session.id),
+        workspace: app.storage.workspace(tenant, &session.id),
         history: Vec::new(),
         interpreter: None,
         image: session.image.clone(),
@@ -282,7 +282,7 @@ impl Interpreter for InSession {
                 return Err(RunError::Worker("could not start again".into()));
             }
         }
-        let save = self.app.storage.new_layer();
+        let save = self.app.storage.new_layer(&self.tenant);
         *lock(&self.last) = Some(Last { save: Some(save.clone()), kept: None });
         let turn = Turn {
             session: self.head.session_id.clone(),

@@ -47,6 +47,9 @@ pub struct Config {
     pub checkpoint_mib: u64,
     /// Sessions that are kept awake at once, in all workers. Default 512.
     pub live_sessions: usize,
+    /// Whether the server refuses to start where workers cannot have every layer of their jail. Default false: it says
+    /// which ones are missing, and goes on with the others.
+    pub require_jail: bool,
     /// Repairs that an answer may take unless the question says otherwise. Default 3, at most 10.
     pub ask_repairs: u32,
     /// Tokens that an answer may use; a question can only ask for less. Default 200 000.
@@ -74,7 +77,7 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 22] = [
+pub const SETTINGS: [&str; 23] = [
     "listen",
     "data_dir",
     "cache_dir",
@@ -93,6 +96,7 @@ pub const SETTINGS: [&str; 22] = [
     "checkpoints_kept",
     "checkpoint_mib",
     "live_sessions",
+    "require_jail",
     "ask_repairs",
     "ask_tokens",
     "ask_seconds",
@@ -122,6 +126,7 @@ impl Default for Config {
             checkpoints_kept: 50,
             checkpoint_mib: 8192,
             live_sessions: 512,
+            require_jail: false,
             ask_repairs: 3,
             ask_tokens: 200_000,
             ask_seconds: 600,
@@ -165,9 +170,10 @@ impl Config {
                 let text = match value {
                     toml::Value::String(text) => text,
                     toml::Value::Integer(number) => number.to_string(),
+                    toml::Value::Boolean(flag) => flag.to_string(),
                     other => {
                         return Err(ConfigError(format!(
-                            "{name}: {key} must be text or a number, not {}",
+                            "{name}: {key} must be text, a number, true or false, not {}",
                             other.type_str()
                         )));
                     }
@@ -219,6 +225,7 @@ impl Config {
             "checkpoints_kept" => self.checkpoints_kept = number(setting, value, 1, 100_000)? as usize,
             "checkpoint_mib" => self.checkpoint_mib = number(setting, value, 1, 1 << 40)?,
             "live_sessions" => self.live_sessions = number(setting, value, 1, 1_000_000)? as usize,
+            "require_jail" => self.require_jail = flag(setting, value)?,
             "ask_repairs" => self.ask_repairs = number(setting, value, 0, MOST_REPAIRS.into())? as u32,
             "ask_tokens" => self.ask_tokens = number(setting, value, 1, 1_000_000_000)?,
             "ask_seconds" => self.ask_seconds = number(setting, value, 1, 86_400)?,
@@ -286,6 +293,10 @@ fn nearest(name: &str) -> Option<(&'static str, usize)> {
         .iter()
         .map(|known| (*known, strsim::damerau_levenshtein(known, name)))
         .min_by_key(|(_, distance)| *distance)
+}
+
+fn flag(setting: &str, value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| format!("{setting} must be true or false, not `{value}`"))
 }
 
 fn address(value: &str) -> Result<SocketAddr, String> {

@@ -18,6 +18,7 @@ use crate::files::{Workspace, export};
 use crate::live::Ticket;
 use crate::runs::{blocking, remove_workspace};
 use crate::storage::new_id;
+use crate::tenants::Tenant;
 
 /// How long a caller waits for a place in the line. Harnesses send hundreds of programs at once and take a refusal for a
 /// wrong answer.
@@ -98,7 +99,7 @@ struct Place {
 impl Place {
     /// Makes it with its files.
     async fn new(app: &App, files: Vec<(String, Vec<u8>)>) -> Result<Place> {
-        let place = Place { root: app.storage.workspaces().join(new_id("run")) };
+        let place = Place { root: app.storage.workspace(&Tenant::local(), &new_id("run")) };
         let (root, data) = (place.root.clone(), place.data());
         blocking(move || {
             std::fs::create_dir(&root)?;

@@ -202,7 +202,7 @@ impl Source {
 }
 
 async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<EvalRecord> {
-    let judge = judge(app, &record.settings)?;
+    let judge = judge(app, tenant, &record.settings)?;
     let live = Arc::new(LiveEval {
         tenant: tenant.clone(),
         cancel: CancellationToken::new(),
@@ -228,7 +228,7 @@ async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<Ev
     Ok(record)
 }
 
-fn judge(app: &App, settings: &EvalSettings) -> Result<Judge> {
+fn judge(app: &App, tenant: &Tenant, settings: &EvalSettings) -> Result<Judge> {
     let granted = &app.policy(&settings.policy)?.limits;
     let limits = Limits { fuel: settings.fuel, memory_mib: settings.memory_mib, ..granted.clone() };
     let settings = Settings {
@@ -240,7 +240,7 @@ fn judge(app: &App, settings: &EvalSettings) -> Result<Judge> {
         // Whoever comes meanwhile waits for one sample at most.
         at_once: app.config.workers.max(1),
     };
-    Ok(Judge::new(app.backend.clone(), settings)?)
+    Ok(Judge::new(app.backend.clone(), settings, &app.storage.aside(tenant))?)
 }
 
 /// The whole life of an evaluation.

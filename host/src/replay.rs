@@ -99,8 +99,8 @@ pub async fn replay(app: &AppState, tenant: &Tenant, id: &str) -> Result<Replaye
             None => Err(Error::new(Code::Cancelled, "the replay was cancelled")),
         };
         task_app.backend.forget(&place).await;
-        remove_workspace(task_app.storage.workspaces().join(&place)).await;
-        remove_workspace(task_app.storage.tmp().join(&place)).await;
+        remove_workspace(task_app.storage.workspace(&task_tenant, &place)).await;
+        remove_workspace(task_app.storage.aside(&task_tenant).join(&place)).await;
         let outcome = replayed?;
         let differences = compare(&view, &recorded, &outcome);
         Ok(Replayed { deterministic: recorded.lineage.deterministic, differences })
@@ -121,7 +121,7 @@ async fn once_more(
     app.ready_image(&run.image, policy)?;
     let request: Request = serde_json::from_value(run.request.clone())
         .map_err(|error| Error::internal(anyhow::Error::new(error).context("a run's record")))?;
-    let (workspace, aside) = (app.storage.workspaces().join(place), app.storage.tmp().join(place));
+    let (workspace, aside) = (app.storage.workspace(tenant, place), app.storage.aside(tenant).join(place));
     let dir = aside.clone();
     blocking(move || std::fs::create_dir(dir)).await?;
     let layers = match &run.session_id {
@@ -212,7 +212,7 @@ async fn in_copy(
         return Err(gone(run, missing));
     }
     let mut at = Vec::new();
-    for (number, layer) in app.storage.layers_of(&before).await?.into_iter().enumerate() {
+    for (number, layer) in app.storage.layers_of(tenant, &before).await?.into_iter().enumerate() {
         let copy = aside.join(format!("{number}.layer"));
         std::fs::hard_link(&layer, &copy)
             .map_err(|_| gone(run, &format!("the memory of checkpoint {}", before.number)))?;

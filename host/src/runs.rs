@@ -99,7 +99,7 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
     let job = Job {
         image: new.image,
         program: new.program,
-        workspace: app.storage.workspaces().join(record.session_id.as_ref().unwrap_or(&record.id)),
+        workspace: app.storage.workspace(tenant, record.session_id.as_ref().unwrap_or(&record.id)),
         limits: policy.limits.clone(),
         mode: new.mode,
         seed: new.seed,
@@ -213,7 +213,7 @@ async fn in_session(
         record.request[name] = value;
     }
     let (workspace, limit) = (job.workspace.clone(), job.limits.artifact_mib << 20);
-    let save = app.storage.new_layer();
+    let save = app.storage.new_layer(tenant);
     let turn = Turn {
         session: session.id.clone(),
         job,

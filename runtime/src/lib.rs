@@ -74,6 +74,7 @@ pub use job::{Echo, Job, Mode, Program};
 pub use layer::{LayerError, LayerInfo, check_layer, compress_layer, inspect_layer};
 pub use limits::{Limits, OutputOverflow};
 pub use outcome::{Artifact, Clock, Display, Ending, Lineage, Outcome, Timing, Usage};
+pub use pages::open_pagemap;
 pub use policy::{Policies, Policy, limit_names, nearest};
 pub use prepare::Progress;
 pub use run::{WORKSPACE, run, run_with};

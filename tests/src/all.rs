@@ -10,6 +10,7 @@ mod command_images;
 mod eval;
 mod eval_api;
 mod formats;
+mod hostile;
 mod isolation;
 mod layers;
 mod live_sessions;

@@ -416,7 +416,7 @@ async fn a_session_keeps_files_history_and_workspace_and_leaves_nothing_behind()
     let file = files["files"][0]["id"].as_str().unwrap();
     assert_eq!(server.call("DELETE", &format!("/api/v1/files/{file}"), json!({})).await.0, StatusCode::NO_CONTENT);
     assert_eq!(server.get(&path).await.1["files"].as_array().unwrap().len(), 1);
-    let workspace = server.state.storage.workspaces().join(session["id"].as_str().unwrap());
+    let workspace = server.state.storage.workspace(&crate::tenants::Tenant::local(), session["id"].as_str().unwrap());
     assert!(!workspace.join("a.csv").exists() && workspace.join("a-2.csv").exists());
     assert_eq!(server.call("DELETE", &path, json!({})).await.0, StatusCode::NO_CONTENT);
     assert_eq!(server.get(&path).await.0, StatusCode::NOT_FOUND);

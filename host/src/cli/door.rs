@@ -21,7 +21,7 @@ use super::out::{self, Progress};
 use super::{Failure, INFRASTRUCTURE, USAGE};
 use crate::api::wire::Problem;
 use crate::app::{App, AppState, ImageState};
-use crate::backend::{Images, Local};
+use crate::backend::{Crew, Images, Local};
 use crate::config::Config;
 use crate::files::safe_name;
 use crate::notice::Notice;
@@ -100,7 +100,8 @@ impl Door {
         let config = Config { workers: 1, ..config.clone() };
         let policies = out::policies(&config)?;
         let images = Images::open(&config).map_err(Failure::ours)?;
-        let backend = Local::start(&config, images.clone(), 1).await?;
+        let crew = Crew { root: storage.work(), ..Crew::alone() };
+        let backend = Local::start(&config, images.clone(), crew).await?;
         let app = App::new(config, storage, policies, backend.clone());
         let router = crate::api::app(app.clone());
         Ok(Door(Way::Here(Box::new(Here { router, app, images, backend }))))
@@ -129,7 +130,7 @@ impl Door {
         let mut progress = Progress::new();
         let prepared = tokio::task::block_in_place(|| here.images.prepare(image, &mut |step| progress.step(&step)));
         prepared.map_err(Failure::ours)?;
-        here.backend.preload(image).await;
+        here.backend.preload(image);
         Ok(())
     }
 

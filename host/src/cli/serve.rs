@@ -8,9 +8,10 @@ use clap::Args;
 use super::out::policies;
 use super::{Done, Failure};
 use crate::app::App;
-use crate::backend::{Images, Local};
+use crate::backend::{Crew, Images, Local};
 use crate::config::Config;
 use crate::storage::Storage;
+use crate::tenants::Tenant;
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -30,7 +31,9 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     let policies = policies(&config)?;
     let storage = Storage::open(&config.data_dir).await.map_err(Failure::ours)?;
     let images = Images::open(&config).map_err(Failure::ours)?;
-    let backend = Local::start(&config, images.clone(), config.workers).await?;
+    let crew = Crew { workers: config.workers, spares: 1, root: storage.work() };
+    let backend = Local::start(&config, images.clone(), crew).await?;
+    check_jail(&config, &backend, &storage).await?;
     prepare_in_background(&config, images, backend.clone());
     let state = App::new(config, storage, policies, backend);
 
@@ -46,17 +49,32 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Looks at the jail that workers have on this machine, where it has to be whole.
+async fn check_jail(config: &Config, backend: &Local, storage: &Storage) -> Result<(), Failure> {
+    if !config.require_jail {
+        return Ok(());
+    }
+    let locked = backend.locked(&storage.aside(&Tenant::local())).await.map_err(Failure::ours)?;
+    if locked.is_full() {
+        return Ok(());
+    }
+    Err(Failure::ours(format!(
+        "workers cannot have their whole jail here ({locked}), and require_jail is set; `glovebox doctor` says how to get it"
+    )))
+}
+
 /// The server answers meanwhile, and says that it is warming.
 fn prepare_in_background(config: &Config, images: Arc<Images>, backend: Arc<Local>) {
     let runtime = tokio::runtime::Handle::current();
     let waiting = images.announce();
     let config = config.clone();
     std::thread::spawn(move || {
+        let _runtime = runtime.enter();
         for image in waiting {
             tracing::info!(image, "preparing an image: compiling and warming up, once on this machine");
             match images.prepare_apart(&image, &config) {
                 Ok(()) => {
-                    runtime.block_on(backend.preload(&image));
+                    backend.preload(&image);
                     tracing::info!(image, "image ready");
                 }
                 Err(error) => tracing::error!(image, error, "image cannot be used"),
