@@ -71,7 +71,7 @@ pub async fn start(
     // What was read before it was ours may have changed.
     let session = app.storage.session(tenant, &session.id).await?;
     turns::check(app, tenant, &session).await?;
-    let policy = app.policy(&session.policy)?;
+    let policy = app.policy(tenant, &session.policy)?;
     let image = app.ready_image(&session.image, policy)?;
     let ticket = app.ask_queue.join()?;
     let default = || models.iter().find(|model| model.default).map(|model| model.name.clone());

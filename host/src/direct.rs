@@ -70,7 +70,7 @@ impl Allowance {
 pub struct Setting {
     /// Name of the image.
     pub image: String,
-    /// Name of the policy.
+    /// Name of the policy; empty: the tenant's own.
     pub policy: String,
     /// Files of the working directory: path and content.
     pub files: Vec<(String, Vec<u8>)>,
@@ -98,8 +98,8 @@ struct Place {
 
 impl Place {
     /// Makes it with its files.
-    async fn new(app: &App, files: Vec<(String, Vec<u8>)>) -> Result<Place> {
-        let place = Place { root: app.storage.workspace(&Tenant::local(), &new_id("run")) };
+    async fn new(app: &App, tenant: &Tenant, files: Vec<(String, Vec<u8>)>) -> Result<Place> {
+        let place = Place { root: app.storage.workspace(tenant, &new_id("run")) };
         let (root, data) = (place.root.clone(), place.data());
         blocking(move || {
             std::fs::create_dir(&root)?;
@@ -156,7 +156,7 @@ struct Entered<'a> {
 }
 
 impl<'a> Entered<'a> {
-    async fn new(app: &'a App, setting: &mut Setting) -> Result<Entered<'a>> {
+    async fn new(app: &'a App, tenant: &Tenant, setting: &mut Setting) -> Result<Entered<'a>> {
         check(setting)?;
         let began = Instant::now();
         let waiting = Gauge::new(&app.metrics.waiting);
@@ -164,7 +164,7 @@ impl<'a> Entered<'a> {
         let slot = ticket.wait(&CancellationToken::new()).await;
         drop(waiting);
         let running = Gauge::new(&app.metrics.running);
-        let place = Place::new(app, std::mem::take(&mut setting.files)).await?;
+        let place = Place::new(app, tenant, std::mem::take(&mut setting.files)).await?;
         Ok(Entered { app, place, began, _running: running, _slot: slot, _ticket: ticket })
     }
 
@@ -203,10 +203,10 @@ impl Drop for Gauge<'_> {
 ///
 /// Unknown or unready image, unknown policy, a file name that leads out of the working directory, no place in the line for
 /// two minutes, or our side failed.
-pub async fn run(app: &AppState, mut setting: Setting, program: Program) -> Result<Done> {
-    let policy = app.policy(&setting.policy)?;
+pub async fn run(app: &AppState, tenant: &Tenant, mut setting: Setting, program: Program) -> Result<Done> {
+    let policy = app.policy(tenant, &setting.policy)?;
     app.ready_image(&setting.image, policy)?;
-    let entered = Entered::new(app, &mut setting).await?;
+    let entered = Entered::new(app, tenant, &mut setting).await?;
     let job = entered.job(&setting, program, setting.allowance.of(policy));
     let mut output = String::new();
     let mut on_event = |event: Event| match event.body {
@@ -234,11 +234,17 @@ pub struct Notebook {
 /// # Errors
 ///
 /// As [`run`].
-pub async fn notebook(app: &AppState, mut setting: Setting, cells: Vec<String>, each: Allowance) -> Result<Notebook> {
-    let policy = app.policy(&setting.policy)?;
+pub async fn notebook(
+    app: &AppState,
+    tenant: &Tenant,
+    mut setting: Setting,
+    cells: Vec<String>,
+    each: Allowance,
+) -> Result<Notebook> {
+    let policy = app.policy(tenant, &setting.policy)?;
     app.ready_image(&setting.image, policy)?;
     let (whole, each) = (setting.allowance.of(policy), each.of(policy));
-    let entered = Entered::new(app, &mut setting).await?;
+    let entered = Entered::new(app, tenant, &mut setting).await?;
     let id = new_id("ses");
     let outcomes = take_turns(&entered, &setting, &id, cells, (&whole, &each)).await;
     app.backend.forget(&id).await;

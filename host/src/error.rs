@@ -38,6 +38,10 @@ pub enum Code {
     ForbiddenOrigin,
     /// The request names a host that is not ours.
     ForbiddenHost,
+    /// No key was shown, or none that is valid.
+    Unauthorized,
+    /// The key does not allow this.
+    Forbidden,
     /// The model could not be reached or gave no usable reply.
     ModelUnavailable,
     /// The caller ended it.
@@ -60,7 +64,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Code; 24] = [
+    pub const ALL: [Code; 26] = [
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::InvalidJson,
@@ -76,6 +80,8 @@ impl Code {
         Code::Busy,
         Code::ForbiddenOrigin,
         Code::ForbiddenHost,
+        Code::Unauthorized,
+        Code::Forbidden,
         Code::ModelUnavailable,
         Code::Cancelled,
         Code::SessionBusy,
@@ -106,6 +112,8 @@ impl Code {
             Code::Busy => "busy",
             Code::ForbiddenOrigin => "forbidden_origin",
             Code::ForbiddenHost => "forbidden_host",
+            Code::Unauthorized => "unauthorized",
+            Code::Forbidden => "forbidden",
             Code::ModelUnavailable => "model_unavailable",
             Code::Cancelled => "cancelled",
             Code::SessionBusy => "session_busy",

@@ -103,7 +103,7 @@ pub async fn start(
     problems: Lines,
     completions: Lines,
 ) -> Result<EvalRecord> {
-    app.ready_image(&settings.image, app.policy(&settings.policy)?)?;
+    app.ready_image(&settings.image, app.policy(tenant, &settings.policy)?)?;
     let id = new_id("eval");
     let dir = app.storage.eval_dir(&id);
     let mut sources = Vec::with_capacity(2);
@@ -153,7 +153,7 @@ pub async fn resume(app: &AppState, tenant: &Tenant, id: &str) -> Result<EvalRec
             "only an evaluation that was cancelled, interrupted or failed can be resumed",
         ));
     }
-    app.ready_image(&record.settings.image, app.policy(&record.settings.policy)?)?;
+    app.ready_image(&record.settings.image, app.policy(tenant, &record.settings.policy)?)?;
     begin(app, tenant, EvalRecord { status: EvalStatus::Running, finished_at: None, error_detail: None, ..record })
         .await
 }
@@ -229,7 +229,7 @@ async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<Ev
 }
 
 fn judge(app: &App, tenant: &Tenant, settings: &EvalSettings) -> Result<Judge> {
-    let granted = &app.policy(&settings.policy)?.limits;
+    let granted = &app.policy(tenant, &settings.policy)?.limits;
     let limits = Limits { fuel: settings.fuel, memory_mib: settings.memory_mib, ..granted.clone() };
     let settings = Settings {
         image: settings.image.clone(),

@@ -61,7 +61,7 @@ pub enum Keep {
 /// Unknown image, policy or file; not ready; busy; arguments that no program can be given; a session that is busy, has
 /// ended or may take no more turns.
 pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<Live>> {
-    let policy = app.policy(&new.policy)?;
+    let policy = app.policy(tenant, &new.policy)?;
     app.ready_image(&new.image, policy)?;
     check(&new.program)?;
     let id = new_id("run");
@@ -82,7 +82,7 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
         ask_id: None,
         status: Status::Queued,
         image: new.image.clone(),
-        policy: new.policy.clone(),
+        policy: policy.name.clone(),
         code: new.program.source.clone(),
         request: request(&new, &files),
         created_at: now(),

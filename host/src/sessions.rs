@@ -34,14 +34,15 @@ pub async fn open(
     files: &[String],
 ) -> Result<SessionRecord> {
     let title = checked_title(title)?;
-    if app.image(image, app.policy(policy)?)?.kind == Kind::Command {
+    let policy = app.policy(tenant, policy)?;
+    if app.image(image, policy)?.kind == Kind::Command {
         return Err(Error::invalid(format!(
             "image {image} runs one program at a time and has no sessions; use POST /runs"
         )));
     }
     let files = known_files(app, tenant, files).await?;
     check_count(app, tenant, 1).await?;
-    let session = app.storage.add_session(tenant, &title, image, policy).await?;
+    let session = app.storage.add_session(tenant, &title, image, &policy.name).await?;
     let path = app.storage.workspace(tenant, &session.id);
     let opened = async {
         let scratch = app.storage.scratch(tenant, &session.id);

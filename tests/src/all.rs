@@ -23,3 +23,4 @@ mod replay;
 mod script;
 mod session_cli;
 mod sessions;
+mod tenancy;

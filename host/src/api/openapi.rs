@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
 use super::{
-    artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions,
+    admin, artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions,
 };
 
 /// The description of our own API.
@@ -25,6 +25,7 @@ use super::{
         catalog::images, catalog::policies, catalog::models, catalog::usage,
         batches::create, evals::create, evals::list, evals::show, evals::events, evals::verdicts, evals::cancel, evals::resume, evals::delete,
         sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,
+        admin::tenants, admin::add_tenant, admin::change_tenant, admin::keys, admin::make_key, admin::revoke_key, admin::audit,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(
@@ -36,6 +37,7 @@ use super::{
         (name = "catalog", description = "What can be chosen"),
         (name = "evals", description = "Judging model-written programs"),
         (name = "harnesses", description = "APIs of other products that evaluation harnesses call"),
+        (name = "admin", description = "Tenants, keys and the audit log; needs a key with the scope `admin`"),
         (name = "operation", description = "For those who look after the server"),
     )
 )]

@@ -30,7 +30,7 @@ pub(super) async fn create(
 ) -> Result<Response> {
     let SessionRequest { title, image, policy, files } = request;
     let image = image.as_deref().unwrap_or("python");
-    let policy = policy.as_deref().unwrap_or("default");
+    let policy = policy.as_deref().unwrap_or_default();
     let session = sessions::open(&app, &tenant, &title, image, policy, &files).await?;
     Ok((StatusCode::CREATED, Answer(Session::of(&app, &tenant, session).await?)).into_response())
 }

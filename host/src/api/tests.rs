@@ -23,6 +23,7 @@ use crate::engine::{Answer, AnswerEvent, Ask, Stage, TokenUsage};
 use crate::error::Result;
 
 mod sessions;
+mod tenancy;
 
 /// Echoes its program, leaves it as `echo.txt`, waits if it is told to. In a session it remembers: its layers hold the
 /// programs that ran.
@@ -237,7 +238,8 @@ impl Server {
     async fn with(config: Config) -> Server {
         let (dir, storage) = crate::storage::tests::open().await;
         let config = Config { upload_limit_mib: 1, workers: 1, queue_limit: 1, ..config };
-        let state = App::new(config, storage, Policies::embedded().unwrap(), Arc::new(Echo::default()));
+        let keys = crate::keys::Keys::load(&storage).await.unwrap();
+        let state = App::new(config, storage, Policies::embedded().unwrap(), keys, Arc::new(Echo::default()));
         Server { _dir: dir, state }
     }
 
@@ -516,7 +518,7 @@ async fn every_route_is_in_the_api_description_and_nothing_else_is() {
     let description: Value = serde_json::from_str(super::document()).unwrap();
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
     let described: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
-    let mut served: Vec<_> = super::routes().into_iter().map(|(path, _)| path.to_owned()).collect();
+    let mut served: Vec<_> = super::routes().into_iter().map(|route| route.path.to_owned()).collect();
     served.sort();
     let mut sorted = described;
     sorted.sort();

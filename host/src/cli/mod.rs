@@ -21,6 +21,7 @@ mod sample;
 mod serve;
 mod session;
 mod statement;
+mod tenant;
 mod tree;
 mod turn;
 
@@ -94,6 +95,15 @@ enum Command {
     /// Policies: check files, explain limits
     #[command(subcommand)]
     Policy(lists::PolicyCommand),
+    /// Tenants of a server with keys
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Keys of a server that wants them
+    #[command(subcommand)]
+    Key(tenant::KeyCommand),
+    /// Who changed what on a server, and who was refused
+    #[command(subcommand)]
+    Audit(tenant::AuditCommand),
     /// List the models that can be asked, and see whether they answer
     Models(models::ModelsArgs),
     /// Check this machine
@@ -205,6 +215,9 @@ fn dispatch(common: &Common, command: Command) -> Done {
         Command::Sample(args) => sample::sample(&args),
         Command::Image(command) => image::image(&config, command),
         Command::Policy(command) => lists::policy(&config, command),
+        Command::Tenant(command) => block_on(tenant::tenant(config, command)),
+        Command::Key(command) => block_on(tenant::key(config, command)),
+        Command::Audit(command) => block_on(tenant::audit(config, command)),
         Command::Models(args) => block_on(models::models(config, args)),
         Command::Doctor(args) => block_on(doctor::doctor(config, args)),
         Command::Worker(worker) => work(worker),

@@ -113,6 +113,14 @@ pub(super) async fn backend(
     Ok(Local::start(config, images, Crew { workers, ..Crew::alone() }).await?)
 }
 
+/// A refusal of the service as a failure of ours: what it says is for people.
+pub(super) fn failed(error: crate::error::Error) -> Failure {
+    Failure::ours(match error.cause {
+        Some(cause) => format!("{}: {cause:#}", error.detail),
+        None => error.detail,
+    })
+}
+
 /// A workspace in a temporary directory, with copies of the files.
 pub(super) fn workspace(files: &[PathBuf]) -> Result<(tempfile::TempDir, PathBuf), Failure> {
     let dir = tempfile::Builder::new().prefix("glovebox-").tempdir().map_err(Failure::ours)?;

@@ -10,8 +10,9 @@ use super::{Done, Failure};
 use crate::app::App;
 use crate::backend::{Crew, Images, Local};
 use crate::config::Config;
+use crate::keys::{Auth, Keys, NewKey};
 use crate::storage::Storage;
-use crate::tenants::Tenant;
+use crate::tenants::{Scope, Tenant};
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -35,18 +36,37 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     let backend = Local::start(&config, images.clone(), crew).await?;
     check_jail(&config, &backend, &storage).await?;
     prepare_in_background(&config, images, backend.clone());
-    let state = App::new(config, storage, policies, backend);
+    let keys = Keys::load(&storage).await.map_err(super::out::failed)?;
+    let first = first_key(&config, &keys, &storage).await.map_err(super::out::failed)?;
+    let state = App::new(config, storage, policies, keys, backend);
 
     let page = format!("http://{address}/");
+    if let Some(key) = first {
+        super::out::print(&format!("the first key, with every scope, shown this once:\n{key}\n"));
+    }
     super::out::print(&format!(
         "glovebox is at {page}\nopen it, drop a file, ask a question; the API is described at {page}docs; Ctrl-C stops\n"
     ));
     tracing::info!(%page, data_dir = %state.config.data_dir.display(), workers = state.config.workers, "listening");
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "keys and files travel in the clear from here: put a reverse proxy with TLS in front");
+    }
     if args.open {
         open(&page);
     }
     crate::server::serve(listener, crate::api::app(state.clone()), state).await.map_err(Failure::ours)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the key of the first administrator, where keys are wanted and no one has one.
+async fn first_key(config: &Config, keys: &Keys, storage: &Storage) -> crate::error::Result<Option<String>> {
+    if config.auth == Auth::None || keys.has_admin() {
+        return Ok(None);
+    }
+    let key = NewKey::random();
+    storage.add_key(&Tenant::local(), &key, "made at the first start", &Scope::ALL, None).await?;
+    keys.reload(storage).await?;
+    Ok(Some(key.text))
 }
 
 /// Looks at the jail that workers have on this machine, where it has to be whole.

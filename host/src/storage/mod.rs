@@ -22,6 +22,7 @@ mod open;
 mod places;
 mod runs;
 mod sessions;
+mod tenants;
 mod trees;
 
 use std::collections::HashSet;
@@ -36,6 +37,7 @@ pub use files::FileRecord;
 pub use open::OpenError;
 pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
 pub use sessions::SessionRecord;
+pub use tenants::{AuditEntry, KeyRecord, TenantRecord};
 pub use trees::{Area, NewTree, Node, Tree};
 
 use serde::{Deserialize, Serialize};
