@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cap_std::fs::Dir;
-use glovebox_runtime::{Event, Job, LayerError, Outcome, Policies, Policy, RunError};
+use glovebox_runtime::{Event, Job, LayerError, Outcome, Policies, Policy, Quota, RunError};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -18,9 +18,11 @@ use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
 use crate::evals::Evals;
 use crate::keys::Keys;
-use crate::live::{Live, Locks, Queue, Registry, Turns};
+use crate::line::Queue;
+use crate::live::{Live, Locks, Registry, Turns};
 pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
+use crate::quota::Meter;
 use crate::storage::Storage;
 use crate::tenants::Tenant;
 use crate::turns::Known;
@@ -132,6 +134,8 @@ pub struct App {
     pub keys: Keys,
     /// Who did what.
     pub audit: Audit,
+    /// What tenants use, and may use.
+    pub meter: Meter,
     /// What runs and answers.
     pub backend: Arc<dyn Backend>,
     /// Counters.
@@ -176,6 +180,7 @@ impl App {
             policies,
             keys,
             audit: Audit::default(),
+            meter: Meter::default(),
             backend,
             metrics: Metrics::default(),
             live: Registry::default(),
@@ -205,6 +210,12 @@ impl App {
                 format!("unknown policy `{}` (there are: {known})", crate::error::shorten(name, 80)),
             )
         })
+    }
+
+    /// What a tenant may use altogether: its own policy says.
+    #[must_use]
+    pub fn quota(&self, tenant: &Tenant) -> Quota {
+        self.policy(tenant, "").map(|policy| policy.quota.clone()).unwrap_or_default()
     }
 
     /// The policies that a tenant may use, by name.

@@ -14,6 +14,7 @@ use crate::app::{App, AppState};
 use crate::error::{Code, Error, Result};
 use crate::eval::run::{EvalError, Evaluated, Plan, Told, evaluate};
 use crate::eval::{Judge, Settings, Tally};
+use crate::quota::Admission;
 use crate::runs::{blocking, remove_workspace};
 use crate::storage::{EvalRecord, EvalResult, EvalSettings, EvalStatus, new_id, now};
 use crate::tenants::Tenant;
@@ -203,6 +204,9 @@ impl Source {
 
 async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<EvalRecord> {
     let judge = judge(app, tenant, &record.settings)?;
+    // Its samples are counted as they are judged; it begins as one run does.
+    let admission =
+        app.meter.run(&app.storage, tenant, &app.quota(tenant), &mut Limits { fuel: 1, ..Limits::default() }).await?;
     let live = Arc::new(LiveEval {
         tenant: tenant.clone(),
         cancel: CancellationToken::new(),
@@ -224,7 +228,7 @@ async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<Ev
         app.evals.all().remove(&record.id);
         return Err(error);
     }
-    tokio::spawn(go(app.clone(), live, judge));
+    tokio::spawn(go(app.clone(), live, judge, admission));
     Ok(record)
 }
 
@@ -244,7 +248,7 @@ fn judge(app: &App, tenant: &Tenant, settings: &EvalSettings) -> Result<Judge> {
 }
 
 /// The whole life of an evaluation.
-async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge) {
+async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge, admission: Admission) {
     let record = live.record();
     let dir = app.storage.eval_dir(&record.id);
     let plan = Plan {
@@ -256,11 +260,19 @@ async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge) {
         window: app.config.workers.max(1) * 32,
     };
     let (ks, cancel, told) = (record.settings.pass_at.clone(), live.cancel.clone(), live.clone());
+    let (meter, storage, quota) = (app.meter.clone(), app.storage.clone(), app.quota(&live.tenant));
     // On a thread of its own: it reads and writes files as they come.
     let evaluating = tokio::task::spawn_blocking(move || {
         let mut tally = Tally::new(ks.clone());
         told.progress().result = EvalResult::default();
-        let mut tell = |what: Told<'_>| told.hear(&what, &mut tally);
+        let mut tell = |what: Told<'_>| {
+            if let Told::Verdict { verdict, .. } = &what
+                && !meter.used(&storage, &told.tenant, &quota, verdict.judged.fuel)
+            {
+                told.cancel.cancel();
+            }
+            told.hear(&what, &mut tally);
+        };
         tokio::runtime::Handle::current().block_on(evaluate(&judge, &plan, ks, &mut tell, &cancel))
     });
     let mut evaluating = std::pin::pin!(evaluating);
@@ -283,6 +295,7 @@ async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge) {
     if let Err(error) = app.storage.save_eval(&live.tenant, &record).await {
         tracing::error!(eval = record.id, detail = error.detail, "failed to write down how an evaluation ended");
     }
+    drop(admission);
     app.evals.all().remove(&record.id);
 }
 

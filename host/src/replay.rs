@@ -86,7 +86,13 @@ pub async fn replay(app: &AppState, tenant: &Tenant, id: &str) -> Result<Replaye
             format!("run {id} has no outcome that a replay could be compared with"),
         ));
     };
-    let ticket = app.queue.join()?;
+    let ticket = app.queue.join(tenant)?;
+    let mut limits = app.policy(tenant, &view.run.policy)?.limits.clone();
+    let granted = limits.fuel;
+    let admission = app.meter.run(&app.storage, tenant, &app.quota(tenant), &mut limits).await?;
+    if limits.fuel < granted {
+        return Err(Error::new(Code::QuotaExhausted, "quota fuel_per_day: not enough is left for the run's own limit"));
+    }
     let cancel = CancellationToken::new();
     // Who goes away while it is replayed ends it; its directories are removed even then.
     let _guard = cancel.clone().drop_guard();
@@ -102,6 +108,7 @@ pub async fn replay(app: &AppState, tenant: &Tenant, id: &str) -> Result<Replaye
         remove_workspace(task_app.storage.workspace(&task_tenant, &place)).await;
         remove_workspace(task_app.storage.aside(&task_tenant).join(&place)).await;
         let outcome = replayed?;
+        admission.settle(Some(&outcome));
         let differences = compare(&view, &recorded, &outcome);
         Ok(Replayed { deterministic: recorded.lineage.deterministic, differences })
     });

@@ -113,6 +113,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     state.evals.interrupt(LAST_WORDS).await;
     let _ = tokio::time::timeout(LAST_WORDS, &mut closing).await;
     state.audit.flush(&state.storage).await;
+    state.meter.flush(&state.storage).await;
     state.storage.close().await;
     tracing::info!("stopped");
     Ok(())

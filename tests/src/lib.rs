@@ -180,6 +180,24 @@ impl Server {
         self.process.id()
     }
 
+    /// Tells it to stop, waits until it has, and keeps its data.
+    ///
+    /// # Panics
+    ///
+    /// If it does not stop within a minute.
+    #[must_use]
+    pub fn kill_softly(mut self) -> tempfile::TempDir {
+        let status = Command::new("kill").arg(self.pid().to_string()).status().expect("kill is there");
+        assert!(status.success());
+        for _ in 0..600 {
+            if self.process.try_wait().is_ok_and(|status| status.is_some()) {
+                return std::mem::replace(&mut self.data, tempfile::tempdir().expect("a directory"));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("it did not stop: {}", self.log());
+    }
+
     /// Kills it at once and keeps its data.
     #[must_use]
     pub fn kill(mut self) -> tempfile::TempDir {

@@ -90,6 +90,71 @@ fn workers(server: u32) -> Vec<String> {
 }
 
 #[test]
+fn quotas_refuse_by_name_and_what_was_used_is_told_by_day() {
+    let policies = tempfile::tempdir().expect("a directory");
+    let file = policies.path().join("tiny.toml");
+    std::fs::write(&file, "[quota]\nruns_per_minute = 4\nstorage_mib = 1\n").expect("written");
+    let server =
+        Server::start(&[("GLOVEBOX_AUTH", "keys"), ("GLOVEBOX_POLICIES_DIR", policies.path().to_str().expect("text"))]);
+    let admin = server.said.lines().find(|line| line.starts_with("gbx_")).expect("shown").to_owned();
+    glovebox(&server, &admin, &["tenant", "add", "small", "--policy", "tiny"]).expect("added");
+    let key = glovebox(&server, &admin, &["key", "create", "--tenant", "small"]).expect("made");
+    let client = Client::with_key(&server.url, key.trim());
+    for _ in 0..4 {
+        assert_eq!(client.run("print(1)")["outcome"]["stdout"], "1\n");
+    }
+    let refusal = client.post("/api/v1/runs", &json!({ "code": "1" }));
+    let wait: u64 = refusal.header("retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert!(refusal.problem(429, "quota_exhausted").contains("runs_per_minute"));
+    client.upload("large.bin", &vec![7; 2 << 20]);
+    let more = client.send("POST", "/api/v1/files", |request| request.json(&json!({})));
+    assert_eq!(more.status, 415);
+    let form = |request: reqwest::RequestBuilder| {
+        let part = reqwest::multipart::Part::bytes(b"more".to_vec()).file_name("more.bin");
+        request.multipart(reqwest::multipart::Form::new().part("file", part))
+    };
+    let refusal = client.send("POST", "/api/v1/files", form).problem(429, "quota_exhausted");
+    assert!(refusal.contains("storage_mib"), "{refusal}");
+    let report = client.get("/api/v1/usage/days").json(200);
+    let day = &report["days"][0];
+    assert_eq!((&day["runs"], &day["refused"], &report["quota"]["runs_per_minute"]), (&json!(4), &json!(2), &json!(4)));
+    assert!(day["fuel"].as_u64() > Some(1_000_000), "{report}");
+    let table = glovebox(&server, &admin, &["tenant", "usage"]).expect("told");
+    assert!(table.lines().any(|line| line.contains(",small,4,0,")), "{table}");
+    // What was used is not forgotten with the server.
+    let server = Server::start_in(server.kill_softly(), &[("GLOVEBOX_AUTH", "keys")]);
+    let table = glovebox(&server, &admin, &["tenant", "usage"]).expect("told");
+    assert!(table.lines().any(|line| line.contains(",small,4,0,")), "{table}");
+}
+
+#[test]
+fn a_tenant_with_a_long_line_does_not_hold_up_anothers_single_run() {
+    let server =
+        Server::start(&[("GLOVEBOX_AUTH", "keys"), ("GLOVEBOX_WORKERS", "1"), ("GLOVEBOX_QUEUE_LIMIT", "500")]);
+    let admin = server.said.lines().find(|line| line.starts_with("gbx_")).expect("shown").to_owned();
+    let client = |tenant: &str| {
+        glovebox(&server, &admin, &["tenant", "add", tenant]).expect("added");
+        let key = glovebox(&server, &admin, &["key", "create", "--tenant", tenant]).expect("made");
+        Client::with_key(&server.url, key.trim())
+    };
+    let (many, one) = (client("many"), client("one"));
+    let spin = json!({ "code": "for _ in range(2_000_000): pass", "wait": false });
+    let queued: Vec<_> = (0..100)
+        .map(|_| many.post("/api/v1/runs", &spin).json(202)["id"].as_str().expect("an id").to_owned())
+        .collect();
+    for _ in 0..3 {
+        assert_eq!(one.run("print('done')")["outcome"]["stdout"], "done\n");
+    }
+    let over = queued.iter().filter(|id| many.get(&format!("/api/v1/runs/{id}")).json(200)["status"] == "done").count();
+    // Those that were over before the first came, and one before each of the three.
+    assert!(over < 60, "{over} of 100 went before three runs of another tenant");
+    for id in queued {
+        many.post(&format!("/api/v1/runs/{id}/cancel"), &json!({})).json(202);
+    }
+}
+
+#[test]
 fn an_administrator_manages_a_server_from_the_command_line() {
     let (server, admin) = guarded();
     let refusal = glovebox(&server, "", &["tenant", "list"]).expect_err("no key");

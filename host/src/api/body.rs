@@ -91,6 +91,7 @@ pub(super) async fn receive(app: &AppState, tenant: &Tenant, request: Request) -
         return Err(Error::new(Code::UnsupportedMediaType, detail));
     }
     let mut form = Multipart::from_request(request, app).await.map_err(|error| Error::invalid(error.body_text()))?;
+    app.meter.storage(&app.storage, tenant, &app.quota(tenant)).await?;
     let broken = |error: axum::extract::multipart::MultipartError| {
         Error::invalid(format!("the upload broke off: {}", error.body_text()))
     };

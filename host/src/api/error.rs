@@ -25,6 +25,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::SessionEnded
         | Code::CheckpointDamaged
         | Code::Quota => StatusCode::CONFLICT,
+        Code::QuotaExhausted => StatusCode::TOO_MANY_REQUESTS,
         Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Busy | Code::ImageNotReady | Code::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
         Code::ForbiddenOrigin | Code::ForbiddenHost | Code::Forbidden => StatusCode::FORBIDDEN,
@@ -61,6 +62,7 @@ pub fn problem(code: Code, detail: &str) -> Problem {
         Code::SessionEnded => "Session ended",
         Code::CheckpointDamaged => "Checkpoint damaged",
         Code::Quota => "Quota reached",
+        Code::QuotaExhausted => "Quota exhausted",
         Code::DiskFull => "Disk full",
         Code::Interrupted => "Interrupted",
         Code::Infrastructure => "Infrastructure error",
@@ -84,6 +86,9 @@ impl IntoResponse for Error {
         let mut response = status(self.code).into_response();
         if self.code == Code::Busy || self.code == Code::ImageNotReady {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.code == Code::Unauthorized {
             response

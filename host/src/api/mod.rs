@@ -77,6 +77,8 @@ fn routes() -> Vec<Route> {
         route("/api/v1/policies").get(Read, catalog::policies),
         route("/api/v1/models").get(Read, catalog::models),
         route("/api/v1/usage").get(Read, catalog::usage),
+        route("/api/v1/usage/days").get(Read, catalog::usage_days),
+        route("/api/v1/admin/usage").get(Admin, catalog::usage_of_all),
         route("/api/v1/batches").post(Run, batches::create),
         route("/api/v1/evals").post(Run, evals::create).get(Read, evals::list),
         route("/api/v1/evals/{id}").get(Read, evals::show).delete(Run, evals::delete),
@@ -135,4 +137,4 @@ pub fn app(state: AppState) -> Router {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

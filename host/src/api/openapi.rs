@@ -22,7 +22,7 @@ use super::{
         checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content,
-        catalog::images, catalog::policies, catalog::models, catalog::usage,
+        catalog::images, catalog::policies, catalog::models, catalog::usage, catalog::usage_days, catalog::usage_of_all,
         batches::create, evals::create, evals::list, evals::show, evals::events, evals::verdicts, evals::cancel, evals::resume, evals::delete,
         sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,
         admin::tenants, admin::add_tenant, admin::change_tenant, admin::keys, admin::make_key, admin::revoke_key, admin::audit,

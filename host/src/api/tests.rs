@@ -210,7 +210,7 @@ impl Backend for Echo {
     }
 }
 
-fn outcome(ending: Ending, stdout: String, stderr: String) -> Outcome {
+pub(crate) fn outcome(ending: Ending, stdout: String, stderr: String) -> Outcome {
     Outcome {
         ending,
         stdout,

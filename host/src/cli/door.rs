@@ -118,6 +118,7 @@ impl Door {
         if let Way::Here(here) = self.0 {
             here.app.cancel_all(LAST_WORDS).await;
             here.app.audit.flush(&here.app.storage).await;
+            here.app.meter.flush(&here.app.storage).await;
             here.app.storage.close().await;
         }
     }

@@ -35,6 +35,12 @@ pub(crate) enum TenantCommand {
         #[arg(required = true, value_name = "POLICY")]
         policies: Vec<String>,
     },
+    /// What each tenant used, by day in UTC
+    Usage {
+        /// Print JSON in place of CSV
+        #[arg(long)]
+        json: bool,
+    },
     /// Let no key of a tenant open anything
     Disable {
         /// The tenant
@@ -127,6 +133,8 @@ pub(super) async fn tenant(config: Config, command: TenantCommand) -> Done {
                 out::print(&grid(&table(["tenant", "state", "policies"], &answer["tenants"], row)));
             }
         }
+        TenantCommand::Usage { json: true } => out::print_json(&door.get("/api/v1/admin/usage").await?)?,
+        TenantCommand::Usage { json: false } => out::print(&door.text("/api/v1/admin/usage?format=csv").await?),
         TenantCommand::Policies { name, policies } => change(&name, json!({ "policies": policies })).await?,
         TenantCommand::Disable { name } => change(&name, json!({ "disabled": true })).await?,
         TenantCommand::Enable { name } => change(&name, json!({ "disabled": false })).await?,

@@ -24,6 +24,7 @@ mod runs;
 mod sessions;
 mod tenants;
 mod trees;
+mod usage;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
 pub use sessions::SessionRecord;
 pub use tenants::{AuditEntry, KeyRecord, TenantRecord};
 pub use trees::{Area, NewTree, Node, Tree};
+pub use usage::UsageRecord;
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;

@@ -13,9 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "6";
+const DATA_VERSION: &str = "7";
 /// Layouts that are brought to that one when they are opened.
-const OLDER: [&str; 5] = ["1", "2", "3", "4", "5"];
+const OLDER: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]

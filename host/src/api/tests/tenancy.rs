@@ -55,7 +55,9 @@ fn case(method: &Method, route: &str, things: &Things) -> Case {
     use Case::{Gone, Own, Unnamed};
     let nothing = Value::Null;
     match (method.as_str(), route) {
-        ("GET", "/api/v1/files" | "/api/v1/sessions" | "/api/v1/evals" | "/api/v1/usage") => Own(nothing),
+        ("GET", "/api/v1/files" | "/api/v1/sessions" | "/api/v1/evals" | "/api/v1/usage" | "/api/v1/usage/days") => {
+            Own(nothing)
+        }
         ("GET", "/api/v1/images" | "/api/v1/policies" | "/api/v1/models" | "/api/v2/runtimes") => Own(nothing),
         ("POST", "/api/v1/runs") => Unnamed(json!({ "code": "x", "files": [things.file] })),
         ("POST", "/api/v1/sessions") => Unnamed(json!({ "files": [things.file] })),
@@ -76,7 +78,9 @@ fn case(method: &Method, route: &str, things: &Things) -> Case {
             Own(json!({ "language": "python", "version": "*", "files": [{ "content": "x" }] }))
         }
         ("GET", "/metrics") => Own(nothing),
-        ("GET", "/api/v1/admin/tenants" | "/api/v1/admin/keys" | "/api/v1/admin/audit") => Own(nothing),
+        ("GET", "/api/v1/admin/tenants" | "/api/v1/admin/keys" | "/api/v1/admin/audit" | "/api/v1/admin/usage") => {
+            Own(nothing)
+        }
         ("POST", "/api/v1/admin/tenants") => Own(json!({ "name": "another" })),
         ("PATCH", "/api/v1/admin/tenants/{name}") => Own(json!({})),
         ("POST", "/api/v1/admin/keys") => Own(json!({ "tenant": "theirs", "scopes": ["read"] })),
