@@ -4,12 +4,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::engine::{Effort, MOST_REPAIRS};
+use crate::keys::Auth;
 
 /// Every setting of the server, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Address to listen on. Default `127.0.0.1:8080`. Only loopback: there are no keys yet.
+    /// Address to listen on. Default `127.0.0.1:8080`. Other addresses than loopback need `auth = "keys"`.
     pub listen: SocketAddr,
+    /// Whether callers need a key: `none` or `keys`. Default `none`.
+    pub auth: Auth,
+    /// Names by which the server is known besides its address, with commas, such as `glovebox.example.com`. Requests for
+    /// other names are refused, unless callers need keys and no name is given. Default: none.
+    pub hosts: Vec<String>,
+    /// Days that entries of the audit log are kept. Default 400.
+    pub audit_days: u64,
     /// Where files, sessions and results are kept. Default: `glovebox` below the XDG data home.
     pub data_dir: PathBuf,
     /// Where prepared images are kept. Default: `glovebox` below the XDG cache home.
@@ -47,6 +55,9 @@ pub struct Config {
     pub checkpoint_mib: u64,
     /// Sessions that are kept awake at once, in all workers. Default 512.
     pub live_sessions: usize,
+    /// Whether the server refuses to start where workers cannot have every layer of their jail. Default false: it says
+    /// which ones are missing, and goes on with the others.
+    pub require_jail: bool,
     /// Repairs that an answer may take unless the question says otherwise. Default 3, at most 10.
     pub ask_repairs: u32,
     /// Tokens that an answer may use; a question can only ask for less. Default 200 000.
@@ -74,8 +85,11 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 22] = [
+pub const SETTINGS: [&str; 26] = [
     "listen",
+    "auth",
+    "hosts",
+    "audit_days",
     "data_dir",
     "cache_dir",
     "policies_dir",
@@ -93,6 +107,7 @@ pub const SETTINGS: [&str; 22] = [
     "checkpoints_kept",
     "checkpoint_mib",
     "live_sessions",
+    "require_jail",
     "ask_repairs",
     "ask_tokens",
     "ask_seconds",
@@ -105,6 +120,9 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            auth: Auth::None,
+            hosts: Vec::new(),
+            audit_days: 400,
             data_dir: xdg("XDG_DATA_HOME", ".local/share"),
             cache_dir: xdg("XDG_CACHE_HOME", ".cache"),
             policies_dir: None,
@@ -122,6 +140,7 @@ impl Default for Config {
             checkpoints_kept: 50,
             checkpoint_mib: 8192,
             live_sessions: 512,
+            require_jail: false,
             ask_repairs: 3,
             ask_tokens: 200_000,
             ask_seconds: 600,
@@ -165,9 +184,10 @@ impl Config {
                 let text = match value {
                     toml::Value::String(text) => text,
                     toml::Value::Integer(number) => number.to_string(),
+                    toml::Value::Boolean(flag) => flag.to_string(),
                     other => {
                         return Err(ConfigError(format!(
-                            "{name}: {key} must be text or a number, not {}",
+                            "{name}: {key} must be text, a number, true or false, not {}",
                             other.type_str()
                         )));
                     }
@@ -202,6 +222,15 @@ impl Config {
     fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
         match setting {
             "listen" => self.listen = address(value)?,
+            "auth" => {
+                self.auth = match value {
+                    "none" => Auth::None,
+                    "keys" => Auth::Keys,
+                    _ => return Err(format!("auth must be `none` or `keys`, not `{value}`")),
+                }
+            }
+            "hosts" => self.hosts = hosts(value)?,
+            "audit_days" => self.audit_days = number(setting, value, 1, 36_500)?,
             "data_dir" => self.data_dir = path(setting, value)?,
             "cache_dir" => self.cache_dir = path(setting, value)?,
             "policies_dir" => self.policies_dir = Some(path(setting, value)?),
@@ -219,6 +248,7 @@ impl Config {
             "checkpoints_kept" => self.checkpoints_kept = number(setting, value, 1, 100_000)? as usize,
             "checkpoint_mib" => self.checkpoint_mib = number(setting, value, 1, 1 << 40)?,
             "live_sessions" => self.live_sessions = number(setting, value, 1, 1_000_000)? as usize,
+            "require_jail" => self.require_jail = flag(setting, value)?,
             "ask_repairs" => self.ask_repairs = number(setting, value, 0, MOST_REPAIRS.into())? as u32,
             "ask_tokens" => self.ask_tokens = number(setting, value, 1, 1_000_000_000)?,
             "ask_seconds" => self.ask_seconds = number(setting, value, 1, 86_400)?,
@@ -239,10 +269,10 @@ impl Config {
         if self.images_dir.is_none() {
             self.images_dir = Some(self.added_images()).filter(|dir| dir.is_dir());
         }
-        if !self.listen.ip().is_loopback() {
+        if !self.listen.ip().is_loopback() && self.auth == Auth::None {
             return Err(ConfigError(format!(
-                "refused to listen on {}: this server has no keys yet, so anyone who reaches it could use it; \
-                 listen on 127.0.0.1 and put a reverse proxy with authentication in front",
+                "refused to listen on {}: without keys anyone who reaches it could use it; \
+                 set auth = \"keys\" (GLOVEBOX_AUTH=keys), or listen on 127.0.0.1",
                 self.listen
             )));
         }
@@ -286,6 +316,23 @@ fn nearest(name: &str) -> Option<(&'static str, usize)> {
         .iter()
         .map(|known| (*known, strsim::damerau_levenshtein(known, name)))
         .min_by_key(|(_, distance)| *distance)
+}
+
+/// Host names with commas between them, without ports.
+fn hosts(value: &str) -> Result<Vec<String>, String> {
+    let names = value.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty());
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    names
+        .map(
+            |name| {
+                if name.chars().all(allowed) { Ok(name) } else { Err(format!("hosts: `{name}` is not a host name")) }
+            },
+        )
+        .collect()
+}
+
+fn flag(setting: &str, value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| format!("{setting} must be true or false, not `{value}`"))
 }
 
 fn address(value: &str) -> Result<SocketAddr, String> {
@@ -348,7 +395,13 @@ mod tests {
 
     #[test]
     fn an_address_that_others_can_reach_is_refused() {
-        assert!(read("listen = '0.0.0.0:8080'").unwrap_err().contains("no keys yet"));
+        let refusal = read("listen = '0.0.0.0:8080'").unwrap_err();
+        assert!(refusal.contains("without keys") && refusal.contains("GLOVEBOX_AUTH=keys"), "{refusal}");
+        assert!(read("listen = '0.0.0.0:8080'\nauth = 'keys'").is_ok());
+        assert!(read("auth = 'key'").unwrap_err().contains("`none` or `keys`"));
+        assert_eq!(read("hosts = 'A.example, b.example'").unwrap().hosts, ["a.example", "b.example"]);
+        assert!(read("hosts = 'https://a.example'").unwrap_err().contains("not a host name"));
+        assert!(read("require_jail = true").unwrap().require_jail);
         assert!(read("listen = '[::1]:9000'").is_ok());
         assert_eq!(read("listen = 'localhost:1'").unwrap().listen.port(), 1);
     }

@@ -16,7 +16,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::AppState;
 use crate::notice::Notice;
-use crate::tenants::Tenant;
 
 /// Time that a client has to send its headers. Without it, a few hundred silent connections would be all there are.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,6 +112,8 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     state.cancel_all(LAST_WORDS).await;
     state.evals.interrupt(LAST_WORDS).await;
     let _ = tokio::time::timeout(LAST_WORDS, &mut closing).await;
+    state.audit.flush(&state.storage).await;
+    state.meter.flush(&state.storage).await;
     state.storage.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -120,14 +121,18 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
 
 async fn expire(state: AppState) {
     let days = state.config.retention_days;
-    if days == 0 {
-        return;
-    }
     let mut clock = tokio::time::interval(EXPIRY_EVERY);
     loop {
         clock.tick().await;
-        if let Err(error) = crate::sessions::expire(&state, &Tenant::local(), days).await {
-            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to delete what has expired");
+        for tenant in state.keys.tenants() {
+            if days > 0
+                && let Err(error) = crate::sessions::expire(&state, &tenant, days).await
+            {
+                tracing::error!(%tenant, detail = error.detail, cause = ?error.cause, "failed to delete what has expired");
+            }
+        }
+        if let Err(error) = state.storage.forget_audit(state.config.audit_days).await {
+            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to shorten the audit log");
         }
     }
 }

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
 use super::{
-    artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions,
-    uploads,
+    admin, artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion,
+    sessions, uploads,
 };
 
 /// The description of our own API.
@@ -24,9 +24,10 @@ use super::{
         checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content,
-        catalog::images, catalog::policies, catalog::models, catalog::usage,
+        catalog::images, catalog::policies, catalog::models, catalog::usage, catalog::usage_days, catalog::usage_of_all,
         batches::create, evals::create, evals::list, evals::show, evals::events, evals::verdicts, evals::cancel, evals::resume, evals::delete,
         sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,
+        admin::tenants, admin::add_tenant, admin::change_tenant, admin::keys, admin::make_key, admin::revoke_key, admin::audit,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(
@@ -38,6 +39,7 @@ use super::{
         (name = "catalog", description = "What can be chosen"),
         (name = "evals", description = "Judging model-written programs"),
         (name = "harnesses", description = "APIs of other products that evaluation harnesses call"),
+        (name = "admin", description = "Tenants, keys and the audit log; needs a key with the scope `admin`"),
         (name = "operation", description = "For those who look after the server"),
     )
 )]

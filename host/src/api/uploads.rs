@@ -57,13 +57,15 @@ pub struct Place {
 
 /// Begin an upload in parts.
 #[utoipa::path(post, path = "/api/v1/uploads", tag = "files", request_body = UploadRequest,
-    responses((status = 201, body = Upload), (status = 409, body = Problem, description = "`quota`"),
+    responses((status = 201, body = Upload), (status = 409, body = Problem, description = "`quota`: too many are under way"),
+        (status = 429, body = Problem, description = "`quota_exhausted`"),
         (status = 413, body = Problem, description = "`file_too_large`")))]
 pub(super) async fn create(
     State(app): State<AppState>,
     tenant: Tenant,
     Json(request): Json<UploadRequest>,
 ) -> Result<Response> {
+    app.meter.storage(&app.storage, &tenant, &app.quota(&tenant)).await?;
     let part = uploads::begin(&app, &tenant, &request.name, request.size)?;
     if request.size == 0 {
         Sender::new(&part, 0)?.finish(&app).await?;
@@ -95,8 +97,8 @@ pub(super) async fn send(
     from: Result<Query<Place>, axum::extract::rejection::QueryRejection>,
     request: Request,
 ) -> Result<Answer<Upload>> {
-    let Query(Place { from }) = from.map_err(|error| Error::invalid(error.body_text()))?;
     let part = uploads::find(&app, &tenant, &id)?;
+    let Query(Place { from }) = from.map_err(|error| Error::invalid(error.body_text()))?;
     let sender = Sender::new(&part, from)?;
     let mut body = request.into_body().into_data_stream();
     while let Some(piece) = body.next().await {

@@ -51,6 +51,7 @@ async fn more_bytes_than_announced_are_refused_and_so_is_a_file_above_the_limit(
     let (status, problem) = server.call("POST", "/api/v1/uploads", request).await;
     assert_eq!((status, &problem["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("file_too_large")));
     assert_eq!(put(&server, "upl_none", 0, Body::empty()).await.0, StatusCode::NOT_FOUND);
+    let id = begin(&server, 3).await;
     let request = Request::put(format!("/api/v1/uploads/{id}?from=x")).body(Body::empty()).unwrap();
     assert_eq!(read(server.send(request).await).await.0, StatusCode::UNPROCESSABLE_ENTITY);
 }
