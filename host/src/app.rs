@@ -6,23 +6,29 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cap_std::fs::Dir;
-use glovebox_runtime::{Event, Job, LayerError, Outcome, Policies, Policy, RunError};
+use glovebox_runtime::{Event, Job, LayerError, Outcome, Policies, Policy, Quota, RunError};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
 use crate::evals::Evals;
+use crate::keys::Keys;
+use crate::line::Queue;
 use crate::links::Links;
-use crate::live::{Live, Locks, Queue, Registry, Turns};
+use crate::live::{Live, Locks, Registry, Turns};
 pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
+use crate::quota::Meter;
 use crate::storage::Storage;
+use crate::tenants::Tenant;
 use crate::turns::Known;
+use crate::uploads::Uploads;
 pub use crate::workers::{Kept, Trial, Tried, Turn, Turned};
 
 /// What runs programs and answers questions. The tests have one that needs no sandbox.
@@ -127,6 +133,12 @@ pub struct App {
     pub storage: Storage,
     /// Named limits.
     pub policies: Policies,
+    /// Tenants and their keys.
+    pub keys: Keys,
+    /// Who did what.
+    pub audit: Audit,
+    /// What tenants use, and may use.
+    pub meter: Meter,
     /// What runs and answers.
     pub backend: Arc<dyn Backend>,
     /// Counters.
@@ -149,7 +161,12 @@ pub struct App {
     pub links: Links,
     /// How many connections there are and may be.
     pub connections: Connections,
+    /// Uploads in parts that are under way.
+    pub uploads: Uploads,
 }
+
+/// The policy of who names none and has none of their own.
+const DEFAULT_POLICY: &str = "default";
 
 /// The state of the router.
 pub type AppState = Arc<App>;
@@ -157,7 +174,13 @@ pub type AppState = Arc<App>;
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(config: Config, storage: Storage, policies: Policies, backend: Arc<dyn Backend>) -> AppState {
+    pub fn new(
+        config: Config,
+        storage: Storage,
+        policies: Policies,
+        keys: Keys,
+        backend: Arc<dyn Backend>,
+    ) -> AppState {
         let queue = Queue::new(config.workers, config.queue_limit);
         let ask_queue = Queue::new(4 * config.workers, config.queue_limit);
         let connections = Connections::new(config.connections, config.connections_per_address);
@@ -165,6 +188,9 @@ impl App {
             config,
             storage,
             policies,
+            keys,
+            audit: Audit::default(),
+            meter: Meter::default(),
             backend,
             metrics: Metrics::default(),
             live: Registry::default(),
@@ -176,22 +202,39 @@ impl App {
             known: Known::default(),
             links: Links::default(),
             connections,
+            uploads: Uploads::default(),
         })
     }
 
-    /// The policy of that name.
+    /// The policy of that name, if the tenant may use it; without a name the tenant's own.
     ///
     /// # Errors
     ///
-    /// `unknown_policy`.
-    pub fn policy(&self, name: &str) -> Result<&Policy> {
-        self.policies.get(name).ok_or_else(|| {
-            let known = self.policies.names();
+    /// `unknown_policy`: also one that is another tenant's.
+    pub fn policy(&self, tenant: &Tenant, name: &str) -> Result<&Policy> {
+        let granted = self.keys.tenant(tenant).map(|tenant| tenant.policies).unwrap_or_default();
+        let own = granted.first().map_or(DEFAULT_POLICY, String::as_str);
+        let name = if name.is_empty() { own } else { name };
+        let allowed = granted.is_empty() || granted.iter().any(|policy| policy == name);
+        self.policies.get(name).filter(|_| allowed).ok_or_else(|| {
+            let known = if granted.is_empty() { self.policies.names() } else { granted.join(", ") };
             Error::new(
                 Code::UnknownPolicy,
                 format!("unknown policy `{}` (there are: {known})", crate::error::shorten(name, 80)),
             )
         })
+    }
+
+    /// What a tenant may use altogether: its own policy says.
+    #[must_use]
+    pub fn quota(&self, tenant: &Tenant) -> Quota {
+        self.policy(tenant, "").map(|policy| policy.quota.clone()).unwrap_or_default()
+    }
+
+    /// The policies that a tenant may use, by name.
+    pub fn policies_of(&self, tenant: &Tenant) -> impl Iterator<Item = &Policy> {
+        let granted = self.keys.tenant(tenant).map(|tenant| tenant.policies).unwrap_or_default();
+        self.policies.iter().filter(move |policy| granted.is_empty() || granted.contains(&policy.name))
     }
 
     /// The image of that name, if it is known and the policy allows it.
@@ -242,7 +285,7 @@ impl App {
 
     /// A run or question under way.
     #[must_use]
-    pub fn live(&self, tenant: &crate::tenants::Tenant, id: &str) -> Option<Arc<Live>> {
+    pub fn live(&self, tenant: &Tenant, id: &str) -> Option<Arc<Live>> {
         self.live.get(tenant, id)
     }
 }

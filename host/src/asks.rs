@@ -16,7 +16,9 @@ use crate::app::{App, AppState, Kept, Turn, Turned};
 use crate::engine::{Answer, AnswerEvent, Ask, Details, Exchange, Interpreter, Language, TokenUsage, Wanted};
 use crate::error::{Code, Error, Result, shorten};
 use crate::journal::Journal;
-use crate::live::{Doing, Live, Record, Taken, Ticket};
+use crate::line::Ticket;
+use crate::live::{Doing, Live, Record, Taken};
+use crate::quota::Admission;
 use crate::runs::start_of;
 use crate::storage::{AskRecord, CheckpointRecord, RunRecord, SessionRecord, Status, new_id, now};
 use crate::tenants::Tenant;
@@ -71,9 +73,12 @@ pub async fn start(
     // What was read before it was ours may have changed.
     let session = app.storage.session(tenant, &session.id).await?;
     turns::check(app, tenant, &session).await?;
-    let policy = app.policy(&session.policy)?;
+    let policy = app.policy(tenant, &session.policy)?;
     let image = app.ready_image(&session.image, policy)?;
-    let ticket = app.ask_queue.join()?;
+    let ticket = app.ask_queue.join(tenant)?;
+    let (mut limits, mut effort) = (policy.limits.clone(), effort);
+    let quota = app.quota(tenant);
+    let admission = app.meter.ask(&app.storage, tenant, &quota, (&mut limits, &mut effort)).await?;
     let default = || models.iter().find(|model| model.default).map(|model| model.name.clone());
     let record = AskRecord {
         id,
@@ -94,11 +99,11 @@ pub async fn start(
     };
     let ask = Ask {
         question: question.to_owned(),
-        workspace: app.storage.workspaces().join(&session.id),
+        workspace: app.storage.workspace(tenant, &session.id),
         history: Vec::new(),
         interpreter: None,
         image: session.image.clone(),
-        limits: policy.limits.clone(),
+        limits,
         language: Language::of(&image.language),
         packages: image.packages,
         model,
@@ -113,7 +118,7 @@ pub async fn start(
     live.journal.push("accepted", &json!({ "id": record.id }));
     app.live.add(&live);
     app.metrics.waiting.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(go(app.clone(), live.clone(), record, (session, taken), ask, ticket));
+    tokio::spawn(go(app.clone(), live.clone(), record, (session, taken), ask, (ticket, admission)));
     Ok(live)
 }
 
@@ -124,20 +129,22 @@ async fn go(
     mut record: AskRecord,
     (session, taken): (SessionRecord, Taken),
     ask: Ask,
-    ticket: Ticket,
+    (ticket, admission): (Ticket, Admission),
 ) {
     let began = Instant::now();
     let slot = ticket.wait(&live.cancel).await;
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
+    let mut outcome = None;
     let result = if slot.is_some() {
         live.set_running();
-        answer(&app, &live, &session, ask, &mut record).await
+        answer(&app, &live, &session, ask, (&mut record, &mut outcome)).await
     } else {
         record.explanation = "The question was cancelled before it was looked at.".into();
         Ok(Written::No)
     };
     drop((slot, ticket));
+    admission.settle_ask(outcome.as_ref(), record.usage);
 
     if let Err(error) = &result {
         fail(&mut record, error);
@@ -171,7 +178,7 @@ async fn answer(
     live: &Live,
     session: &SessionRecord,
     ask: Ask,
-    record: &mut AskRecord,
+    (record, ran): (&mut AskRecord, &mut Option<Outcome>),
 ) -> Result<Written> {
     let tenant = &live.tenant;
     let (workspace, limit) = (ask.workspace.clone(), ask.limits.artifact_mib << 20);
@@ -211,6 +218,7 @@ async fn answer(
     record.usage = usage;
     record.model = model;
     record.details = details;
+    ran.clone_from(&outcome);
     let Some(mut outcome) = outcome else {
         ready.unused(app, tenant);
         return Ok(Written::No);
@@ -282,7 +290,7 @@ impl Interpreter for InSession {
                 return Err(RunError::Worker("could not start again".into()));
             }
         }
-        let save = self.app.storage.new_layer();
+        let save = self.app.storage.new_layer(&self.tenant);
         *lock(&self.last) = Some(Last { save: Some(save.clone()), kept: None });
         let turn = Turn {
             session: self.head.session_id.clone(),

@@ -1,6 +1,7 @@
 //! The real backend: image store, worker pool and engine behind [`Backend`]. The one place that knows how they are made.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask, Engine, EngineError, answer};
 use crate::error::{Code, Error, Result};
+use crate::jail::Locked;
 use crate::llm::{LlmError, ModelInfo, Models};
 use crate::workers::{Pool, PoolConfig};
 
@@ -160,21 +162,49 @@ impl Images {
     }
 }
 
+/// The workers of a backend.
+#[derive(Clone, Debug)]
+pub struct Crew {
+    /// How many work at once.
+    pub workers: usize,
+    /// How many wait for somebody new besides.
+    pub spares: usize,
+    /// Where they work: everything that a job touches is beneath a directory in this one.
+    pub root: PathBuf,
+}
+
+impl Crew {
+    /// One worker, for a command that works in a temporary directory.
+    #[must_use]
+    pub fn alone() -> Crew {
+        Crew { workers: 1, spares: 0, root: std::env::temp_dir() }
+    }
+}
+
 impl Local {
     /// Starts the workers.
     ///
     /// # Errors
     ///
     /// The models of the environment cannot be set up, or a worker cannot be started.
-    pub async fn start(config: &Config, images: Arc<Images>, workers: usize) -> Result<Arc<Local>> {
+    pub async fn start(config: &Config, images: Arc<Images>, crew: Crew) -> Result<Arc<Local>> {
         let models = Models::load(config.models_file().as_deref()).map_err(|error| llm_error(&error))?;
-        let pool = pool(config, &images, workers).await?;
+        let pool = pool(config, &images, crew).await?;
         Ok(Arc::new(Local { engine: Engine::new(pool, models), images }))
     }
 
     /// Tells the workers of an image that was just prepared.
-    pub async fn preload(&self, image: &str) {
-        self.engine.pool.preload(image).await;
+    pub fn preload(&self, image: &str) {
+        self.engine.pool.preload(image);
+    }
+
+    /// What a worker gives up before its first job in the compartment of this path.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be locked far enough, or our side failed.
+    pub async fn locked(&self, path: &Path) -> Result<Locked, RunError> {
+        self.engine.pool.locked(path).await
     }
 }
 
@@ -246,12 +276,14 @@ fn llm_error(error: &LlmError) -> Error {
     Error::new(code, error.to_string())
 }
 
-async fn pool(config: &Config, images: &Images, workers: usize) -> Result<Pool> {
+async fn pool(config: &Config, images: &Images, crew: Crew) -> Result<Pool> {
     let ready = images.list().into_iter().filter(|image| image.state == ImageState::Ready);
     let config = PoolConfig {
         program: std::env::current_exe()?,
-        workers,
-        cache_dir: config.cache_dir.clone(),
+        workers: crew.workers,
+        root: std::path::absolute(crew.root)?,
+        spares: crew.spares,
+        cache_dir: std::path::absolute(&config.cache_dir)?,
         images_dir: config.images_dir.clone(),
         preload: ready.map(|image| image.name).collect(),
         live_sessions: config.live_sessions,

@@ -96,7 +96,7 @@ pub fn backup(data_dir: &Path, to: &Path) -> Result<List> {
         })?;
     }
     for session in old_sessions(&to.join(DATABASE))? {
-        walk(data_dir, &Path::new("workspaces").join(session), &mut |path| {
+        walk(data_dir, &session, &mut |path| {
             if let Some(entry) = take(&data_dir.join(path), &to.join(path))? {
                 files.insert(path.display().to_string(), entry);
             }
@@ -175,20 +175,24 @@ fn named(database: &Path) -> Result<BTreeMap<String, Option<String>>> {
         let (tenant, sha256): (String, String) = (row.get(0)?, row.get(1)?);
         named.insert(format!("blobs/{tenant}/{}/{sha256}", &sha256[..2.min(sha256.len())]), Some(sha256));
     }
-    let mut layers = database.prepare("SELECT file FROM layers")?;
+    let mut layers = database.prepare("SELECT tenant, file FROM layers")?;
     let mut rows = layers.query([])?;
     while let Some(row) = rows.next()? {
-        named.insert(format!("layers/{}", row.get::<_, String>(0)?), None);
+        let (tenant, file): (String, String) = (row.get(0)?, row.get(1)?);
+        named.insert(format!("work/{tenant}/layers/{file}"), None);
     }
     Ok(named)
 }
 
-/// Sessions whose files are in their workspace alone.
-fn old_sessions(database: &Path) -> Result<Vec<String>> {
+/// Workspaces of sessions whose files are nowhere else.
+fn old_sessions(database: &Path) -> Result<Vec<PathBuf>> {
     let database = Connection::open(database)?;
-    let mut sessions = database.prepare("SELECT id FROM sessions WHERE head IS NULL")?;
-    let ids = sessions.query_map([], |row| row.get(0))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+    let mut sessions = database.prepare("SELECT tenant, id FROM sessions WHERE head IS NULL")?;
+    let places = sessions.query_map([], |row| {
+        let (tenant, id): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok(Path::new("work").join(tenant).join("workspaces").join(id))
+    })?;
+    Ok(places.collect::<Result<_, _>>()?)
 }
 
 /// Copies a regular file and gives what was copied; `None` if it is gone. Links are not followed: guests make them.

@@ -123,8 +123,8 @@ pub async fn fork(
         let made = make(&task_app, &task_tenant, &session, &at, &ids).await;
         if made.is_err() {
             for (id, _) in &ids {
-                remove_workspace(task_app.storage.workspaces().join(id)).await;
-                remove_workspace(task_app.storage.scratch(id)).await;
+                remove_workspace(task_app.storage.workspace(&task_tenant, id)).await;
+                remove_workspace(task_app.storage.scratch(&task_tenant, id)).await;
             }
         }
         drop(taken);
@@ -149,7 +149,7 @@ async fn make(
     let uploads = app.storage.session_files_since(tenant, &session.id, &at.created_at).await?;
     let mut renamed = Vec::new();
     for (id, _) in children {
-        let (data, tmp) = (app.storage.workspaces().join(id), app.storage.scratch(id));
+        let (data, tmp) = (app.storage.workspace(tenant, id), app.storage.scratch(tenant, id));
         let filled = turns::fill(app, tenant, at, &data, &tmp, uploads.clone(), Stamps::default()).await?;
         renamed = filled.2;
     }

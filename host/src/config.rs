@@ -4,12 +4,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::engine::{Effort, MOST_REPAIRS};
+use crate::keys::Auth;
 
 /// Every setting of the server, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Address to listen on. Default `127.0.0.1:8080`. Only loopback: there are no keys yet.
+    /// Address to listen on. Default `127.0.0.1:8080`. Other addresses than loopback need `auth = "keys"`.
     pub listen: SocketAddr,
+    /// Whether callers need a key: `none` or `keys`. Default `none`.
+    pub auth: Auth,
+    /// Names by which the server is known besides its address, with commas, such as `glovebox.example.com`. Requests for
+    /// other names are refused, unless callers need keys and no name is given. Default: none.
+    pub hosts: Vec<String>,
+    /// Days that entries of the audit log are kept. Default 400.
+    pub audit_days: u64,
     /// Where files, sessions and results are kept. Default: `glovebox` below the XDG data home.
     pub data_dir: PathBuf,
     /// Where prepared images are kept. Default: `glovebox` below the XDG cache home.
@@ -47,6 +55,9 @@ pub struct Config {
     pub checkpoint_mib: u64,
     /// Sessions that are kept awake at once, in all workers. Default 512.
     pub live_sessions: usize,
+    /// Whether the server refuses to start where workers cannot have every layer of their jail. Default false: it says
+    /// which ones are missing, and goes on with the others.
+    pub require_jail: bool,
     /// Repairs that an answer may take unless the question says otherwise. Default 3, at most 10.
     pub ask_repairs: u32,
     /// Tokens that an answer may use; a question can only ask for less. Default 200 000.
@@ -62,9 +73,6 @@ pub struct Config {
     /// Seconds that a client may take for its headers and for each piece of a body, and that it may leave our answer
     /// unread times six. Default 10.
     pub client_timeout_s: u64,
-    /// Names beside `localhost` and the address that this server is known by, as in the `Host` header, without port.
-    /// Separated by commas. Default: none.
-    pub hosts: Vec<String>,
     /// Origins whose pages may call the API, such as `https://app.example`. Separated by commas. Default: none.
     pub cors_origins: Vec<String>,
     /// Address that serves artifacts through signed links, so that what is active in them has an origin of its own. Default
@@ -91,8 +99,11 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 29] = [
+pub const SETTINGS: [&str; 32] = [
     "listen",
+    "auth",
+    "hosts",
+    "audit_days",
     "data_dir",
     "cache_dir",
     "policies_dir",
@@ -110,6 +121,7 @@ pub const SETTINGS: [&str; 29] = [
     "checkpoints_kept",
     "checkpoint_mib",
     "live_sessions",
+    "require_jail",
     "ask_repairs",
     "ask_tokens",
     "ask_seconds",
@@ -117,7 +129,6 @@ pub const SETTINGS: [&str; 29] = [
     "connections",
     "connections_per_address",
     "client_timeout_s",
-    "hosts",
     "cors_origins",
     "artifacts_listen",
     "artifacts_origin",
@@ -129,6 +140,9 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            auth: Auth::None,
+            hosts: Vec::new(),
+            audit_days: 400,
             data_dir: xdg("XDG_DATA_HOME", ".local/share"),
             cache_dir: xdg("XDG_CACHE_HOME", ".cache"),
             policies_dir: None,
@@ -146,6 +160,7 @@ impl Default for Config {
             checkpoints_kept: 50,
             checkpoint_mib: 8192,
             live_sessions: 512,
+            require_jail: false,
             ask_repairs: 3,
             ask_tokens: 200_000,
             ask_seconds: 600,
@@ -153,7 +168,6 @@ impl Default for Config {
             connections: 4096,
             connections_per_address: 256,
             client_timeout_s: 10,
-            hosts: Vec::new(),
             cors_origins: Vec::new(),
             artifacts_listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             artifacts_origin: None,
@@ -196,9 +210,10 @@ impl Config {
                 let text = match value {
                     toml::Value::String(text) => text,
                     toml::Value::Integer(number) => number.to_string(),
+                    toml::Value::Boolean(flag) => flag.to_string(),
                     other => {
                         return Err(ConfigError(format!(
-                            "{name}: {key} must be text or a number, not {}",
+                            "{name}: {key} must be text, a number, true or false, not {}",
                             other.type_str()
                         )));
                     }
@@ -233,6 +248,14 @@ impl Config {
     fn set(&mut self, setting: &str, value: &str) -> Result<(), String> {
         match setting {
             "listen" => self.listen = address(value)?,
+            "auth" => {
+                self.auth = match value {
+                    "none" => Auth::None,
+                    "keys" => Auth::Keys,
+                    _ => return Err(format!("auth must be `none` or `keys`, not `{value}`")),
+                }
+            }
+            "audit_days" => self.audit_days = number(setting, value, 1, 36_500)?,
             "data_dir" => self.data_dir = path(setting, value)?,
             "cache_dir" => self.cache_dir = path(setting, value)?,
             "policies_dir" => self.policies_dir = Some(path(setting, value)?),
@@ -250,6 +273,7 @@ impl Config {
             "checkpoints_kept" => self.checkpoints_kept = number(setting, value, 1, 100_000)? as usize,
             "checkpoint_mib" => self.checkpoint_mib = number(setting, value, 1, 1 << 40)?,
             "live_sessions" => self.live_sessions = number(setting, value, 1, 1_000_000)? as usize,
+            "require_jail" => self.require_jail = flag(setting, value)?,
             "ask_repairs" => self.ask_repairs = number(setting, value, 0, MOST_REPAIRS.into())? as u32,
             "ask_tokens" => self.ask_tokens = number(setting, value, 1, 1_000_000_000)?,
             "ask_seconds" => self.ask_seconds = number(setting, value, 1, 86_400)?,
@@ -277,10 +301,10 @@ impl Config {
         if self.images_dir.is_none() {
             self.images_dir = Some(self.added_images()).filter(|dir| dir.is_dir());
         }
-        if !self.listen.ip().is_loopback() {
+        if !self.listen.ip().is_loopback() && self.auth == Auth::None {
             return Err(ConfigError(format!(
-                "refused to listen on {}: this server has no keys yet, so anyone who reaches it could use it; \
-                 listen on 127.0.0.1 and put a reverse proxy with authentication in front",
+                "refused to listen on {}: without keys anyone who reaches it could use it; \
+                 set auth = \"keys\" (GLOVEBOX_AUTH=keys), or listen on 127.0.0.1",
                 self.listen
             )));
         }
@@ -324,6 +348,10 @@ fn nearest(name: &str) -> Option<(&'static str, usize)> {
         .iter()
         .map(|known| (*known, strsim::damerau_levenshtein(known, name)))
         .min_by_key(|(_, distance)| *distance)
+}
+
+fn flag(setting: &str, value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| format!("{setting} must be true or false, not `{value}`"))
 }
 
 fn address(value: &str) -> Result<SocketAddr, String> {
@@ -410,7 +438,13 @@ mod tests {
 
     #[test]
     fn an_address_that_others_can_reach_is_refused() {
-        assert!(read("listen = '0.0.0.0:8080'").unwrap_err().contains("no keys yet"));
+        let refusal = read("listen = '0.0.0.0:8080'").unwrap_err();
+        assert!(refusal.contains("without keys") && refusal.contains("GLOVEBOX_AUTH=keys"), "{refusal}");
+        assert!(read("listen = '0.0.0.0:8080'\nauth = 'keys'").is_ok());
+        assert!(read("auth = 'key'").unwrap_err().contains("`none` or `keys`"));
+        assert_eq!(read("hosts = 'A.example, b.example'").unwrap().hosts, ["a.example", "b.example"]);
+        assert!(read("hosts = 'https://a.example'").unwrap_err().contains("not a host name"));
+        assert!(read("require_jail = true").unwrap().require_jail);
         assert!(read("listen = '[::1]:9000'").is_ok());
         assert_eq!(read("listen = 'localhost:1'").unwrap().listen.port(), 1);
     }

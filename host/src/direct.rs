@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use glovebox_runtime::{Event, EventBody, Job, Limits, Mode, Outcome, OutputOverflow, Policy, Program, RunError};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppState, Turn};
 use crate::error::{Code, Error, Result};
 use crate::eval::FUEL_PER_SECOND;
 use crate::files::{Workspace, export};
-use crate::live::Ticket;
+use crate::line::{Slot, Ticket};
+use crate::quota::Admission;
 use crate::runs::{blocking, remove_workspace};
 use crate::storage::new_id;
+use crate::tenants::Tenant;
 
 /// How long a caller waits for a place in the line. Harnesses send hundreds of programs at once and take a refusal for a
 /// wrong answer.
@@ -69,7 +70,7 @@ impl Allowance {
 pub struct Setting {
     /// Name of the image.
     pub image: String,
-    /// Name of the policy.
+    /// Name of the policy; empty: the tenant's own.
     pub policy: String,
     /// Files of the working directory: path and content.
     pub files: Vec<(String, Vec<u8>)>,
@@ -97,8 +98,8 @@ struct Place {
 
 impl Place {
     /// Makes it with its files.
-    async fn new(app: &App, files: Vec<(String, Vec<u8>)>) -> Result<Place> {
-        let place = Place { root: app.storage.workspaces().join(new_id("run")) };
+    async fn new(app: &App, tenant: &Tenant, files: Vec<(String, Vec<u8>)>) -> Result<Place> {
+        let place = Place { root: app.storage.workspace(tenant, &new_id("run")) };
         let (root, data) = (place.root.clone(), place.data());
         blocking(move || {
             std::fs::create_dir(&root)?;
@@ -150,26 +151,35 @@ struct Entered<'a> {
     place: Place,
     began: Instant,
     _running: Gauge<'a>,
-    _slot: Option<OwnedSemaphorePermit>,
+    admission: Option<Admission>,
+    _slot: Option<Slot>,
     _ticket: Ticket,
 }
 
 impl<'a> Entered<'a> {
-    async fn new(app: &'a App, setting: &mut Setting) -> Result<Entered<'a>> {
+    async fn new(app: &'a App, tenant: &Tenant, setting: &mut Setting, limits: &mut Limits) -> Result<Entered<'a>> {
         check(setting)?;
         let began = Instant::now();
         let waiting = Gauge::new(&app.metrics.waiting);
-        let ticket = join(app).await?;
+        let ticket = join(app, tenant).await?;
+        let admission = admitted(app, tenant, limits).await?;
         let slot = ticket.wait(&CancellationToken::new()).await;
         drop(waiting);
         let running = Gauge::new(&app.metrics.running);
-        let place = Place::new(app, std::mem::take(&mut setting.files)).await?;
-        Ok(Entered { app, place, began, _running: running, _slot: slot, _ticket: ticket })
+        let place = Place::new(app, tenant, std::mem::take(&mut setting.files)).await?;
+        Ok(Entered { app, place, began, admission: Some(admission), _running: running, _slot: slot, _ticket: ticket })
     }
 
     fn job(&self, setting: &Setting, program: Program, limits: Limits) -> Job {
         let (image, workspace) = (setting.image.clone(), self.place.data());
         Job { image, program, workspace, limits, mode: Mode::Live, seed: None }
+    }
+
+    /// Counts what it used.
+    fn settle(&mut self, outcomes: &[Outcome]) {
+        if let Some(admission) = self.admission.take() {
+            admission.settle_all(outcomes);
+        }
     }
 
     /// Counts its end, and passes it on.
@@ -202,11 +212,12 @@ impl Drop for Gauge<'_> {
 ///
 /// Unknown or unready image, unknown policy, a file name that leads out of the working directory, no place in the line for
 /// two minutes, or our side failed.
-pub async fn run(app: &AppState, mut setting: Setting, program: Program) -> Result<Done> {
-    let policy = app.policy(&setting.policy)?;
+pub async fn run(app: &AppState, tenant: &Tenant, mut setting: Setting, program: Program) -> Result<Done> {
+    let policy = app.policy(tenant, &setting.policy)?;
     app.ready_image(&setting.image, policy)?;
-    let entered = Entered::new(app, &mut setting).await?;
-    let job = entered.job(&setting, program, setting.allowance.of(policy));
+    let mut limits = setting.allowance.of(policy);
+    let mut entered = Entered::new(app, tenant, &mut setting, &mut limits).await?;
+    let job = entered.job(&setting, program, limits);
     let mut output = String::new();
     let mut on_event = |event: Event| match event.body {
         EventBody::Stdout { text } | EventBody::Stderr { text } => output.push_str(&text),
@@ -214,6 +225,7 @@ pub async fn run(app: &AppState, mut setting: Setting, program: Program) -> Resu
     };
     let outcome = app.backend.run(job, &mut on_event, &CancellationToken::new()).await;
     let outcome = entered.ended(outcome, |outcome| outcome.ending.name())?;
+    entered.settle(std::slice::from_ref(&outcome));
     let files = entered.place.fetch(setting.fetch).await?;
     Ok(Done { outcome, output, files })
 }
@@ -233,16 +245,23 @@ pub struct Notebook {
 /// # Errors
 ///
 /// As [`run`].
-pub async fn notebook(app: &AppState, mut setting: Setting, cells: Vec<String>, each: Allowance) -> Result<Notebook> {
-    let policy = app.policy(&setting.policy)?;
+pub async fn notebook(
+    app: &AppState,
+    tenant: &Tenant,
+    mut setting: Setting,
+    cells: Vec<String>,
+    each: Allowance,
+) -> Result<Notebook> {
+    let policy = app.policy(tenant, &setting.policy)?;
     app.ready_image(&setting.image, policy)?;
-    let (whole, each) = (setting.allowance.of(policy), each.of(policy));
-    let entered = Entered::new(app, &mut setting).await?;
+    let (mut whole, each) = (setting.allowance.of(policy), each.of(policy));
+    let mut entered = Entered::new(app, tenant, &mut setting, &mut whole).await?;
     let id = new_id("ses");
     let outcomes = take_turns(&entered, &setting, &id, cells, (&whole, &each)).await;
     app.backend.forget(&id).await;
     let name = |outcomes: &Vec<Outcome>| outcomes.last().map_or("exited", |outcome| outcome.ending.name());
     let cells = entered.ended(outcomes, name)?;
+    entered.settle(&cells);
     let files = entered.place.fetch(setting.fetch).await?;
     Ok(Notebook { cells, files })
 }
@@ -282,14 +301,27 @@ async fn take_turns(
 }
 
 /// Joins the line, and waits for a place in it while it is full.
-async fn join(app: &App) -> Result<Ticket> {
+async fn join(app: &App, tenant: &Tenant) -> Result<Ticket> {
     let began = Instant::now();
     loop {
-        match app.queue.join() {
+        match app.queue.join(tenant) {
             Err(error) if error.code == Code::Busy && began.elapsed() < PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             joined => return joined,
+        }
+    }
+}
+
+/// Waits while as many of the tenant's runs are under way as may be; harnesses send hundreds at once.
+async fn admitted(app: &App, tenant: &Tenant, limits: &mut Limits) -> Result<Admission> {
+    let (began, quota) = (Instant::now(), app.quota(tenant));
+    loop {
+        match app.meter.run(&app.storage, tenant, &quota, limits).await {
+            Err(error) if error.is_momentary() && began.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            admitted => return admitted,
         }
     }
 }

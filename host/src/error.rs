@@ -38,6 +38,10 @@ pub enum Code {
     ForbiddenOrigin,
     /// The request names a host that is not ours.
     ForbiddenHost,
+    /// No key was shown, or none that is valid.
+    Unauthorized,
+    /// The key does not allow this.
+    Forbidden,
     /// The model could not be reached or gave no usable reply.
     ModelUnavailable,
     /// The caller ended it.
@@ -52,6 +56,8 @@ pub enum Code {
     Quota,
     /// The client took too long with its body.
     RequestTimeout,
+    /// The tenant has used what it may use for now.
+    QuotaExhausted,
     /// The server's disk is full.
     DiskFull,
     /// The server stopped meanwhile.
@@ -62,7 +68,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 28] = [
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::InvalidJson,
@@ -78,6 +84,8 @@ impl Code {
         Code::Busy,
         Code::ForbiddenOrigin,
         Code::ForbiddenHost,
+        Code::Unauthorized,
+        Code::Forbidden,
         Code::ModelUnavailable,
         Code::Cancelled,
         Code::SessionBusy,
@@ -85,6 +93,7 @@ impl Code {
         Code::CheckpointDamaged,
         Code::Quota,
         Code::RequestTimeout,
+        Code::QuotaExhausted,
         Code::DiskFull,
         Code::Interrupted,
         Code::Infrastructure,
@@ -109,6 +118,8 @@ impl Code {
             Code::Busy => "busy",
             Code::ForbiddenOrigin => "forbidden_origin",
             Code::ForbiddenHost => "forbidden_host",
+            Code::Unauthorized => "unauthorized",
+            Code::Forbidden => "forbidden",
             Code::ModelUnavailable => "model_unavailable",
             Code::Cancelled => "cancelled",
             Code::SessionBusy => "session_busy",
@@ -116,6 +127,7 @@ impl Code {
             Code::CheckpointDamaged => "checkpoint_damaged",
             Code::Quota => "quota",
             Code::RequestTimeout => "request_timeout",
+            Code::QuotaExhausted => "quota_exhausted",
             Code::DiskFull => "disk_full",
             Code::Interrupted => "interrupted",
             Code::Infrastructure => "infrastructure",
@@ -138,6 +150,8 @@ pub struct Error {
     pub detail: String,
     /// For the log alone.
     pub cause: Option<anyhow::Error>,
+    /// Seconds after which the caller may try again.
+    pub retry_after_s: Option<u64>,
 }
 
 /// What our operations give.
@@ -153,9 +167,25 @@ impl Error {
         )
     }
 
+    /// Whether a moment's wait may be enough: a full line, or a tenant's other runs.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        self.code == Code::Busy || (self.code == Code::QuotaExhausted && self.retry_after_s == Some(1))
+    }
+
     /// An error without a hidden cause.
     pub fn new(code: Code, detail: impl Into<String>) -> Error {
-        Error { code, detail: detail.into(), cause: None }
+        Error { code, detail: detail.into(), cause: None, retry_after_s: None }
+    }
+
+    /// With the seconds after which the caller may try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Error {
+        Error { retry_after_s: Some(seconds.max(1)), ..self }
+    }
+
+    fn caused(code: Code, detail: impl Into<String>, cause: anyhow::Error) -> Error {
+        Error { cause: Some(cause), ..Error::new(code, detail) }
     }
 
     /// Nothing of that kind with that id, or someone else's.
@@ -172,13 +202,13 @@ impl Error {
     /// There is no room for what we have to write. What was acknowledged is not touched.
     fn disk_full(cause: anyhow::Error) -> Error {
         let detail = "the disk of the server is full; delete sessions or files, or give it more room, and try again";
-        Error { code: Code::DiskFull, detail: detail.to_owned(), cause: Some(cause) }
+        Error::caused(Code::DiskFull, detail, cause)
     }
 
     /// Our side failed. The caller hears that, and the log hears why.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Error {
-        let detail = "internal error; the server's log has the cause under this request's id".to_owned();
-        Error { code: Code::Infrastructure, detail, cause: Some(cause.into()) }
+        let detail = "internal error; the server's log has the cause under this request's id";
+        Error::caused(Code::Infrastructure, detail, cause.into())
     }
 }
 
@@ -219,16 +249,15 @@ impl From<RunError> for Error {
             // Paths are ours; the caller hears which checkpoint it is from who knows the session.
             RunError::Checkpoint { ref reason, .. } => {
                 let detail = format!("the memory of the checkpoint cannot be used: {}", shorten(reason, 300));
-                Error { code: Code::CheckpointDamaged, detail, cause: Some(error.into()) }
+                Error::caused(Code::CheckpointDamaged, detail, error.into())
             }
             RunError::Io { source, .. } if source.kind() == ErrorKind::StorageFull => source.into(),
             // A worker can say it in words only.
             RunError::Worker(ref words) if words.contains(NO_SPACE) => Error::disk_full(error.into()),
-            error => Error {
-                code: Code::Infrastructure,
-                detail: "the sandbox could not run the program; try again".into(),
-                cause: Some(error.into()),
-            },
+            error => {
+                let detail = "the sandbox could not run the program; try again";
+                Error::caused(Code::Infrastructure, detail, error.into())
+            }
         }
     }
 }

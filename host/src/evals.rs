@@ -14,6 +14,7 @@ use crate::app::{App, AppState};
 use crate::error::{Code, Error, Result};
 use crate::eval::run::{EvalError, Evaluated, Plan, Told, evaluate};
 use crate::eval::{Judge, Settings, Tally};
+use crate::quota::Admission;
 use crate::runs::{blocking, remove_workspace};
 use crate::storage::{EvalRecord, EvalResult, EvalSettings, EvalStatus, new_id, now};
 use crate::tenants::Tenant;
@@ -103,7 +104,7 @@ pub async fn start(
     problems: Lines,
     completions: Lines,
 ) -> Result<EvalRecord> {
-    app.ready_image(&settings.image, app.policy(&settings.policy)?)?;
+    app.ready_image(&settings.image, app.policy(tenant, &settings.policy)?)?;
     let id = new_id("eval");
     let dir = app.storage.eval_dir(&id);
     let mut sources = Vec::with_capacity(2);
@@ -153,7 +154,7 @@ pub async fn resume(app: &AppState, tenant: &Tenant, id: &str) -> Result<EvalRec
             "only an evaluation that was cancelled, interrupted or failed can be resumed",
         ));
     }
-    app.ready_image(&record.settings.image, app.policy(&record.settings.policy)?)?;
+    app.ready_image(&record.settings.image, app.policy(tenant, &record.settings.policy)?)?;
     begin(app, tenant, EvalRecord { status: EvalStatus::Running, finished_at: None, error_detail: None, ..record })
         .await
 }
@@ -202,7 +203,10 @@ impl Source {
 }
 
 async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<EvalRecord> {
-    let judge = judge(app, &record.settings)?;
+    let judge = judge(app, tenant, &record.settings)?;
+    // Its samples are counted as they are judged; it begins as one run does.
+    let admission =
+        app.meter.run(&app.storage, tenant, &app.quota(tenant), &mut Limits { fuel: 1, ..Limits::default() }).await?;
     let live = Arc::new(LiveEval {
         tenant: tenant.clone(),
         cancel: CancellationToken::new(),
@@ -224,12 +228,12 @@ async fn begin(app: &AppState, tenant: &Tenant, record: EvalRecord) -> Result<Ev
         app.evals.all().remove(&record.id);
         return Err(error);
     }
-    tokio::spawn(go(app.clone(), live, judge));
+    tokio::spawn(go(app.clone(), live, judge, admission));
     Ok(record)
 }
 
-fn judge(app: &App, settings: &EvalSettings) -> Result<Judge> {
-    let granted = &app.policy(&settings.policy)?.limits;
+fn judge(app: &App, tenant: &Tenant, settings: &EvalSettings) -> Result<Judge> {
+    let granted = &app.policy(tenant, &settings.policy)?.limits;
     let limits = Limits { fuel: settings.fuel, memory_mib: settings.memory_mib, ..granted.clone() };
     let settings = Settings {
         image: settings.image.clone(),
@@ -240,11 +244,11 @@ fn judge(app: &App, settings: &EvalSettings) -> Result<Judge> {
         // Whoever comes meanwhile waits for one sample at most.
         at_once: app.config.workers.max(1),
     };
-    Ok(Judge::new(app.backend.clone(), settings)?)
+    Ok(Judge::new(app.backend.clone(), settings, &app.storage.aside(tenant))?)
 }
 
 /// The whole life of an evaluation.
-async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge) {
+async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge, admission: Admission) {
     let record = live.record();
     let dir = app.storage.eval_dir(&record.id);
     let plan = Plan {
@@ -256,11 +260,19 @@ async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge) {
         window: app.config.workers.max(1) * 32,
     };
     let (ks, cancel, told) = (record.settings.pass_at.clone(), live.cancel.clone(), live.clone());
+    let (meter, storage, quota) = (app.meter.clone(), app.storage.clone(), app.quota(&live.tenant));
     // On a thread of its own: it reads and writes files as they come.
     let evaluating = tokio::task::spawn_blocking(move || {
         let mut tally = Tally::new(ks.clone());
         told.progress().result = EvalResult::default();
-        let mut tell = |what: Told<'_>| told.hear(&what, &mut tally);
+        let mut tell = |what: Told<'_>| {
+            if let Told::Verdict { verdict, .. } = &what
+                && !meter.used(&storage, &told.tenant, &quota, verdict.judged.fuel)
+            {
+                told.cancel.cancel();
+            }
+            told.hear(&what, &mut tally);
+        };
         tokio::runtime::Handle::current().block_on(evaluate(&judge, &plan, ks, &mut tell, &cancel))
     });
     let mut evaluating = std::pin::pin!(evaluating);
@@ -283,6 +295,7 @@ async fn go(app: AppState, live: Arc<LiveEval>, judge: Judge) {
     if let Err(error) = app.storage.save_eval(&live.tenant, &record).await {
         tracing::error!(eval = record.id, detail = error.detail, "failed to write down how an evaluation ended");
     }
+    drop(admission);
     app.evals.all().remove(&record.id);
 }
 

@@ -1,15 +1,17 @@
 //! The jail: what a process that reads hostile bytes gives up before it reads them.
 //!
-//! A process calls [`lock`] on itself, as its first act. Afterwards it can use the descriptors that it has, its memory
+//! A process that parses files calls [`lock`] on itself, as its first act; one that runs guests has a [`worker`] jail. Afterwards it can use the descriptors that it has, its memory
 //! and the clock; it can open nothing, connect to nothing and start nothing, until it ends. What a kernel does not offer
 //! is reported, not hidden: `glovebox doctor` shows it.
 
 use std::collections::BTreeMap;
 
-use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
+use landlock::{ABI, Access, AccessFs, AccessNet, RestrictionStatus, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule};
 use serde::{Deserialize, Serialize};
+
+pub mod worker;
 
 /// What a jailed process may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,13 +35,16 @@ pub struct Locked {
     pub seccomp: bool,
     /// Whether all ceilings (memory, processor time, files, descriptors, processes) are set.
     pub limits: bool,
+    /// Whether it has namespaces of its own (user, network, IPC, host name) and no capability; `None`: not tried, by
+    /// processes that live for one file.
+    pub namespaces: Option<bool>,
 }
 
 impl Locked {
     /// Whether nothing is missing.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.landlock == "full" && self.seccomp && self.limits
+        self.landlock == "full" && self.seccomp && self.limits && self.namespaces != Some(false)
     }
 }
 
@@ -52,7 +57,8 @@ impl std::fmt::Display for Locked {
             self.landlock,
             held(self.seccomp),
             held(self.limits)
-        )
+        )?;
+        self.namespaces.map_or(Ok(()), |apart| write!(formatter, ", own namespaces: {}", held(apart)))
     }
 }
 
@@ -67,28 +73,37 @@ pub struct JailError(String);
 ///
 /// If system calls cannot be filtered *and* Landlock is missing: then nothing would keep it from opening files.
 pub fn lock(profile: Profile) -> Result<Locked, JailError> {
-    // It dies with the process that started it, and no other process of the same user reads its memory.
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    seal();
     let landlock = landlock();
     let limits = ceilings(profile);
     let seccomp = seccomp();
     match (&landlock[..], &seccomp) {
         ("none", Err(reason)) => Err(JailError(reason.clone())),
-        _ => Ok(Locked { landlock, seccomp: seccomp.is_ok(), limits }),
+        _ => Ok(Locked { landlock, seccomp: seccomp.is_ok(), limits, namespaces: None }),
     }
+}
+
+/// It dies with the process that started it, and no other process of the same user reads its memory.
+fn seal() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Handles every right and allows none: no path can be opened, nothing bound or connected.
 fn landlock() -> String {
-    let restricted = Ruleset::default()
-        .handle_access(AccessFs::from_all(ABI::V5))
-        .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V5)))
-        .and_then(|rules| rules.scope(Scope::from_all(ABI::V6)))
-        .and_then(Ruleset::create)
-        .and_then(landlock::RulesetCreated::restrict_self);
-    let status = restricted.map(|status| status.ruleset);
-    match status {
+    enforced(
+        Ruleset::default()
+            .handle_access(AccessFs::from_all(ABI::V5))
+            .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V5)))
+            .and_then(|rules| rules.scope(Scope::from_all(ABI::V6)))
+            .and_then(Ruleset::create)
+            .and_then(landlock::RulesetCreated::restrict_self),
+    )
+}
+
+/// How much of a restriction holds.
+fn enforced(restricted: Result<RestrictionStatus, landlock::RulesetError>) -> String {
+    match restricted.map(|status| status.ruleset) {
         Ok(RulesetStatus::FullyEnforced) => "full",
         Ok(RulesetStatus::PartiallyEnforced) => "partial",
         Ok(RulesetStatus::NotEnforced) | Err(_) => "none",
@@ -97,20 +112,20 @@ fn landlock() -> String {
 }
 
 fn ceilings(profile: Profile) -> bool {
-    let set = |resource, value| {
-        let ceiling = Rlimit { current: Some(value), maximum: Some(value) };
-        rustix::process::setrlimit(resource, ceiling).is_ok()
-    };
     [
-        set(Resource::As, profile.memory_mib << 20),
-        set(Resource::Cpu, profile.cpu_seconds),
-        set(Resource::Fsize, profile.file_mib << 20),
-        set(Resource::Core, 0),
-        set(Resource::Nofile, profile.descriptors),
-        set(Resource::Nproc, 0),
+        set_ceiling(Resource::As, profile.memory_mib << 20),
+        set_ceiling(Resource::Cpu, profile.cpu_seconds),
+        set_ceiling(Resource::Fsize, profile.file_mib << 20),
+        set_ceiling(Resource::Core, 0),
+        set_ceiling(Resource::Nofile, profile.descriptors),
+        set_ceiling(Resource::Nproc, 0),
     ]
     .iter()
     .all(|set| *set)
+}
+
+fn set_ceiling(resource: Resource, value: u64) -> bool {
+    rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).is_ok()
 }
 
 /// Calls that work on memory, the clock, this process itself, and descriptors that are open already.
@@ -171,11 +186,15 @@ const ALLOWED: &[i64] = &[
 ];
 
 fn seccomp() -> Result<(), String> {
-    let rules: BTreeMap<i64, Vec<_>> = ALLOWED.iter().map(|&call| (call, Vec::new())).collect();
-    let arch = std::env::consts::ARCH.try_into().map_err(|_| format!("no filter for {}", std::env::consts::ARCH))?;
+    let rules = ALLOWED.iter().map(|&call| (call, Vec::new())).collect();
     // What is not on the list fails with EPERM: libraries that ask for more than they need go on without it.
-    let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-    let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch).map_err(|error| error.to_string())?;
+    filter(rules, SeccompAction::Errno(libc::EPERM.cast_unsigned()), SeccompAction::Allow)
+}
+
+/// Answers calls that match a rule with `matching`, all others with `other`, from now on.
+fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, other: SeccompAction, matching: SeccompAction) -> Result<(), String> {
+    let arch = std::env::consts::ARCH.try_into().map_err(|_| format!("no filter for {}", std::env::consts::ARCH))?;
+    let filter = SeccompFilter::new(rules, other, matching, arch).map_err(|error| error.to_string())?;
     let program: BpfProgram = filter.try_into().map_err(|error: seccompiler::BackendError| error.to_string())?;
     seccompiler::apply_filter(&program).map_err(|error| error.to_string())
 }

@@ -1,10 +1,9 @@
-//! What is under way: the registry of runs and questions, the queue before the workers, and who has which session.
+//! What is under way: the registry of runs and questions, and who has which session.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::{Code, Error, Result};
@@ -130,65 +129,6 @@ impl Registry {
     }
 }
 
-/// The line before the workers. Longer than its limit it does not get: those who come then are told to come back.
-#[derive(Debug)]
-pub struct Queue {
-    slots: Arc<Semaphore>,
-    inside: Arc<AtomicUsize>,
-    most: usize,
-}
-
-/// A place in the line.
-#[derive(Debug)]
-pub struct Ticket {
-    slots: Arc<Semaphore>,
-    inside: Arc<AtomicUsize>,
-}
-
-impl Queue {
-    /// A line before `workers` workers in which `limit` may wait.
-    #[must_use]
-    pub fn new(workers: usize, limit: usize) -> Queue {
-        let slots = Arc::new(Semaphore::new(workers.max(1)));
-        Queue { slots, inside: Arc::default(), most: workers.max(1).saturating_add(limit) }
-    }
-
-    /// Joins the line.
-    ///
-    /// # Errors
-    ///
-    /// `busy` if it is full.
-    pub fn join(&self) -> Result<Ticket> {
-        let joined = self
-            .inside
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| (inside < self.most).then_some(inside + 1));
-        match joined {
-            Ok(_) => Ok(Ticket { slots: self.slots.clone(), inside: self.inside.clone() }),
-            Err(inside) => Err(Error::new(
-                Code::Busy,
-                format!("{inside} runs and questions are under way or waiting; try again in a moment"),
-            )),
-        }
-    }
-}
-
-impl Ticket {
-    /// Waits for a worker; `None` if it was cancelled before.
-    pub async fn wait(&self, cancel: &CancellationToken) -> Option<OwnedSemaphorePermit> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => None,
-            slot = self.slots.clone().acquire_owned() => slot.ok(),
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.inside.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 /// Who has which session: one turn at a time, and nothing else beside it. Who comes meanwhile is told so.
 #[derive(Debug, Default)]
 pub struct Turns(Arc<Mutex<HashMap<String, Holder>>>);
@@ -310,21 +250,6 @@ impl Locks {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_full_queue_refuses_and_a_place_that_is_given_up_is_free_again() {
-        let queue = Queue::new(1, 1);
-        let first = queue.join().unwrap();
-        let slot = first.wait(&CancellationToken::new()).await;
-        let second = queue.join().unwrap();
-        assert_eq!(queue.join().unwrap_err().code, Code::Busy);
-        let cancelled = CancellationToken::new();
-        cancelled.cancel();
-        assert!(second.wait(&cancelled).await.is_none());
-        drop((first, slot));
-        assert!(second.wait(&CancellationToken::new()).await.is_some());
-        assert!(queue.join().is_ok());
-    }
 
     #[tokio::test]
     async fn a_session_is_had_by_one_who_is_named_to_the_others() {

@@ -86,7 +86,13 @@ pub async fn replay(app: &AppState, tenant: &Tenant, id: &str) -> Result<Replaye
             format!("run {id} has no outcome that a replay could be compared with"),
         ));
     };
-    let ticket = app.queue.join()?;
+    let ticket = app.queue.join(tenant)?;
+    let mut limits = app.policy(tenant, &view.run.policy)?.limits.clone();
+    let granted = limits.fuel;
+    let admission = app.meter.run(&app.storage, tenant, &app.quota(tenant), &mut limits).await?;
+    if limits.fuel < granted {
+        return Err(Error::new(Code::QuotaExhausted, "quota fuel_per_day: not enough is left for the run's own limit"));
+    }
     let cancel = CancellationToken::new();
     // Who goes away while it is replayed ends it; its directories are removed even then.
     let _guard = cancel.clone().drop_guard();
@@ -99,9 +105,10 @@ pub async fn replay(app: &AppState, tenant: &Tenant, id: &str) -> Result<Replaye
             None => Err(Error::new(Code::Cancelled, "the replay was cancelled")),
         };
         task_app.backend.forget(&place).await;
-        remove_workspace(task_app.storage.workspaces().join(&place)).await;
-        remove_workspace(task_app.storage.tmp().join(&place)).await;
+        remove_workspace(task_app.storage.workspace(&task_tenant, &place)).await;
+        remove_workspace(task_app.storage.aside(&task_tenant).join(&place)).await;
         let outcome = replayed?;
+        admission.settle(Some(&outcome));
         let differences = compare(&view, &recorded, &outcome);
         Ok(Replayed { deterministic: recorded.lineage.deterministic, differences })
     });
@@ -117,11 +124,11 @@ async fn once_more(
     cancel: &CancellationToken,
 ) -> Result<Outcome> {
     let RunView { run, .. } = view;
-    let policy = app.policy(&run.policy)?;
+    let policy = app.policy(tenant, &run.policy)?;
     app.ready_image(&run.image, policy)?;
     let request: Request = serde_json::from_value(run.request.clone())
         .map_err(|error| Error::internal(anyhow::Error::new(error).context("a run's record")))?;
-    let (workspace, aside) = (app.storage.workspaces().join(place), app.storage.tmp().join(place));
+    let (workspace, aside) = (app.storage.workspace(tenant, place), app.storage.aside(tenant).join(place));
     let dir = aside.clone();
     blocking(move || std::fs::create_dir(dir)).await?;
     let layers = match &run.session_id {
@@ -212,7 +219,7 @@ async fn in_copy(
         return Err(gone(run, missing));
     }
     let mut at = Vec::new();
-    for (number, layer) in app.storage.layers_of(&before).await?.into_iter().enumerate() {
+    for (number, layer) in app.storage.layers_of(tenant, &before).await?.into_iter().enumerate() {
         let copy = aside.join(format!("{number}.layer"));
         std::fs::hard_link(&layer, &copy)
             .map_err(|_| gone(run, &format!("the memory of checkpoint {}", before.number)))?;

@@ -12,7 +12,9 @@ use crate::app::{App, AppState, Turn, Turned};
 use crate::error::{Error, Result};
 use crate::files::{Workspace, media_type};
 use crate::journal::Journal;
-use crate::live::{Doing, Live, Record, Taken, Ticket};
+use crate::line::Ticket;
+use crate::live::{Doing, Live, Record, Taken};
+use crate::quota::Admission;
 use crate::storage::{CheckpointRecord, FileRecord, RunRecord, SessionRecord, Staged, Status, new_id, now};
 use crate::tenants::Tenant;
 use crate::turns::{self, Over};
@@ -61,7 +63,7 @@ pub enum Keep {
 /// Unknown image, policy or file; not ready; busy; arguments that no program can be given; a session that is busy, has
 /// ended or may take no more turns.
 pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<Live>> {
-    let policy = app.policy(&new.policy)?;
+    let policy = app.policy(tenant, &new.policy)?;
     app.ready_image(&new.image, policy)?;
     check(&new.program)?;
     let id = new_id("run");
@@ -75,14 +77,16 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
         }
         Place::Alone(ids) => (None, known_files(app, tenant, ids).await?),
     };
-    let ticket = app.queue.join()?;
+    let ticket = app.queue.join(tenant)?;
+    let mut limits = policy.limits.clone();
+    let admission = app.meter.run(&app.storage, tenant, &app.quota(tenant), &mut limits).await?;
     let record = RunRecord {
         id,
         session_id: session.as_ref().map(|(session, _)| session.id.clone()),
         ask_id: None,
         status: Status::Queued,
         image: new.image.clone(),
-        policy: new.policy.clone(),
+        policy: policy.name.clone(),
         code: new.program.source.clone(),
         request: request(&new, &files),
         created_at: now(),
@@ -99,8 +103,8 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
     let job = Job {
         image: new.image,
         program: new.program,
-        workspace: app.storage.workspaces().join(record.session_id.as_ref().unwrap_or(&record.id)),
-        limits: policy.limits.clone(),
+        workspace: app.storage.workspace(tenant, record.session_id.as_ref().unwrap_or(&record.id)),
+        limits,
         mode: new.mode,
         seed: new.seed,
     };
@@ -108,7 +112,7 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
     live.journal.push("accepted", &json!({ "id": record.id }));
     app.live.add(&live);
     app.metrics.waiting.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(go(app.clone(), live.clone(), record, job, files, ticket, session));
+    tokio::spawn(go(app.clone(), live.clone(), record, job, files, (ticket, admission), session));
     Ok(live)
 }
 
@@ -119,7 +123,7 @@ async fn go(
     mut record: RunRecord,
     job: Job,
     files: Vec<FileRecord>,
-    ticket: Ticket,
+    (ticket, admission): (Ticket, Admission),
     session: Option<(SessionRecord, Taken)>,
 ) {
     let began = Instant::now();
@@ -156,6 +160,7 @@ async fn go(
             "failed"
         }
     };
+    admission.settle(record.outcome.as_ref());
     app.metrics.run(ending, began.elapsed());
     app.metrics.running.fetch_sub(1, Ordering::Relaxed);
     drop(session);
@@ -168,7 +173,7 @@ async fn go(
 }
 
 /// A place in the line before the workers, given back when the program is over.
-type Slot = (tokio::sync::OwnedSemaphorePermit, Ticket);
+type Slot = (crate::line::Slot, Ticket);
 
 /// Runs a program in a workspace of its own and writes it down.
 async fn by_itself(
@@ -213,7 +218,7 @@ async fn in_session(
         record.request[name] = value;
     }
     let (workspace, limit) = (job.workspace.clone(), job.limits.artifact_mib << 20);
-    let save = app.storage.new_layer();
+    let save = app.storage.new_layer(tenant);
     let turn = Turn {
         session: session.id.clone(),
         job,

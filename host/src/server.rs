@@ -17,7 +17,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::AppState;
 use crate::notice::Notice;
-use crate::tenants::Tenant;
 
 /// Header fields of a request.
 const MAX_HEADERS: usize = 64;
@@ -116,6 +115,8 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     state.cancel_all(LAST_WORDS).await;
     state.evals.interrupt(LAST_WORDS).await;
     let _ = tokio::time::timeout(LAST_WORDS, &mut closing).await;
+    state.audit.flush(&state.storage).await;
+    state.meter.flush(&state.storage).await;
     state.storage.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -160,14 +161,18 @@ fn connection(
 
 async fn expire(state: AppState) {
     let days = state.config.retention_days;
-    if days == 0 {
-        return;
-    }
     let mut clock = tokio::time::interval(EXPIRY_EVERY);
     loop {
         clock.tick().await;
-        if let Err(error) = crate::sessions::expire(&state, &Tenant::local(), days).await {
-            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to delete what has expired");
+        for tenant in state.keys.tenants() {
+            if days > 0
+                && let Err(error) = crate::sessions::expire(&state, &tenant, days).await
+            {
+                tracing::error!(%tenant, detail = error.detail, cause = ?error.cause, "failed to delete what has expired");
+            }
+        }
+        if let Err(error) = state.storage.forget_audit(state.config.audit_days).await {
+            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to shorten the audit log");
         }
     }
 }

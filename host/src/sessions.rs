@@ -34,17 +34,18 @@ pub async fn open(
     files: &[String],
 ) -> Result<SessionRecord> {
     let title = checked_title(title)?;
-    if app.image(image, app.policy(policy)?)?.kind == Kind::Command {
+    let policy = app.policy(tenant, policy)?;
+    if app.image(image, policy)?.kind == Kind::Command {
         return Err(Error::invalid(format!(
             "image {image} runs one program at a time and has no sessions; use POST /runs"
         )));
     }
     let files = known_files(app, tenant, files).await?;
     check_count(app, tenant, 1).await?;
-    let session = app.storage.add_session(tenant, &title, image, policy).await?;
-    let path = app.storage.workspaces().join(&session.id);
+    let session = app.storage.add_session(tenant, &title, image, &policy.name).await?;
+    let path = app.storage.workspace(tenant, &session.id);
     let opened = async {
-        let scratch = app.storage.scratch(&session.id);
+        let scratch = app.storage.scratch(tenant, &session.id);
         blocking(move || Workspace::create(&path).and_then(|_| Workspace::create(&scratch)).map(drop)).await?;
         attach(app, tenant, &session.id, files).await
     };
@@ -100,7 +101,7 @@ pub async fn attach(app: &AppState, tenant: &Tenant, session: &str, files: Vec<F
             continue;
         }
         let source = app.storage.blob_path(tenant, &file.sha256);
-        let path = app.storage.workspaces().join(session);
+        let path = app.storage.workspace(tenant, session);
         let wanted = file.name.clone();
         let name = blocking(move || Workspace::open(&path)?.place(&source, &wanted)).await?;
         app.storage.add_session_file(tenant, session, &file.id, &name).await?;
@@ -123,8 +124,8 @@ pub async fn delete(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
     if !app.storage.delete_session(tenant, id).await? {
         return Err(Error::not_found("session", id));
     }
-    remove_workspace(app.storage.workspaces().join(id)).await;
-    remove_workspace(app.storage.scratch(id)).await;
+    remove_workspace(app.storage.workspace(tenant, id)).await;
+    remove_workspace(app.storage.scratch(tenant, id)).await;
     Ok(())
 }
 
@@ -136,7 +137,7 @@ pub async fn delete(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
 pub async fn delete_file(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
     for (session, name) in app.storage.sessions_with_file(tenant, id).await? {
         let _lock = app.files.lock(&session).await;
-        let path = app.storage.workspaces().join(&session);
+        let path = app.storage.workspace(tenant, &session);
         blocking(move || Workspace::open(&path)?.remove(&name)).await?;
         app.known.forget(&session);
     }
@@ -148,8 +149,8 @@ pub async fn delete_file(app: &AppState, tenant: &Tenant, id: &str) -> Result<()
 /// # Errors
 ///
 /// `invalid_request` if it does not fit a zip; the disk failed.
-pub async fn archive(app: &AppState, session: &SessionRecord) -> Result<File> {
-    let path = app.storage.workspaces().join(&session.id);
+pub async fn archive(app: &AppState, tenant: &Tenant, session: &SessionRecord) -> Result<File> {
+    let path = app.storage.workspace(tenant, &session.id);
     let tmp = app.storage.tmp();
     let made = blocking(move || {
         let workspace = Workspace::open(&path)?;

@@ -1,14 +1,17 @@
-//! Tenant: whose things these are. There is one today; every query asks for it, so that more are only a wider door.
+//! Tenant: whose things these are. Every query takes one, and a worker serves one in its life.
 
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 /// Whose files, sessions and runs these are. Also a directory name: lower-case letters, digits, `-` and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant(Arc<str>);
 
 impl Tenant {
-    /// The only user of a single-user server.
+    /// The only user of a single-user server, and the tenant of the first key of any other.
     #[must_use]
     pub fn local() -> Tenant {
         Tenant("local".into())
@@ -31,6 +34,53 @@ impl Tenant {
 impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What a key allows. None of them includes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// To look at the tenant's files, sessions, runs, answers and artifacts.
+    Read,
+    /// To bring files, run programs, and make, change and delete what is the tenant's.
+    Run,
+    /// To ask questions, which costs tokens of a model.
+    Ask,
+    /// To manage tenants and keys, and to see metrics and the audit log. It opens nobody's files.
+    Admin,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 4] = [Scope::Read, Scope::Run, Scope::Ask, Scope::Admin];
+
+    /// The name in requests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Read => "read",
+            Scope::Run => "run",
+            Scope::Ask => "ask",
+            Scope::Admin => "admin",
+        }
+    }
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose things it is about.
+    pub tenant: Tenant,
+    /// Id of the key that was shown; `local` on a server without keys.
+    pub actor: Arc<str>,
+}
+
+impl Caller {
+    /// The user of a server without keys.
+    #[must_use]
+    pub fn local() -> Caller {
+        Caller { tenant: Tenant::local(), actor: "local".into() }
     }
 }
 

@@ -150,8 +150,8 @@ pub(crate) async fn ready(app: &App, tenant: &Tenant, session: &SessionRecord) -
         None => bring(app, tenant, &head, Stamps::default()).await?,
     };
     files.stamps.settle();
-    let layers = app.storage.layers_of(&head).await?;
-    Ok(Ready { layers, scratch: app.storage.scratch(&session.id), head, files })
+    let layers = app.storage.layers_of(tenant, &head).await?;
+    Ok(Ready { layers, scratch: app.storage.scratch(tenant, &session.id), head, files })
 }
 
 impl Ready {
@@ -377,7 +377,7 @@ async fn look(
     let lock = app.files.lock(session).await;
     let uploads = app.storage.session_files(tenant, session).await?;
     let uploads: Vec<u64> = uploads.iter().map(|file| file.size.unsigned_abs()).collect();
-    let (data, tmp) = (app.storage.workspaces().join(session), app.storage.scratch(session));
+    let (data, tmp) = (app.storage.workspace(tenant, session), app.storage.scratch(tenant, session));
     let (storage, tenant) = (app.storage.clone(), tenant.clone());
     let (last, now) = blocking(move || {
         let now = snapshot(&storage, &tenant, &Areas::open(&data, &tmp)?, &last, &stamps, &uploads)?;
@@ -390,7 +390,7 @@ async fn look(
 /// Brings a session's directories to a checkpoint's files and to the uploads that came after it.
 async fn bring(app: &App, tenant: &Tenant, to: &CheckpointRecord, stamps: Stamps) -> Result<Files> {
     let _lock = app.files.lock(&to.session_id).await;
-    let (data, tmp) = (app.storage.workspaces().join(&to.session_id), app.storage.scratch(&to.session_id));
+    let (data, tmp) = (app.storage.workspace(tenant, &to.session_id), app.storage.scratch(tenant, &to.session_id));
     let uploads = app.storage.session_files_since(tenant, &to.session_id, &to.created_at).await?;
     let (tree, stamps, renamed) = fill(app, tenant, to, &data, &tmp, uploads, stamps).await?;
     for (file, name) in renamed {

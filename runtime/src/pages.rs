@@ -38,14 +38,23 @@ pub(crate) fn is_zero(page: &[u8]) -> bool {
 ///
 /// The kernel does not tell.
 pub(crate) fn copies(memory: &[u8]) -> std::io::Result<Vec<Range<usize>>> {
-    static PAGEMAP: OnceLock<Option<File>> = OnceLock::new();
-    let pagemap = PAGEMAP.get_or_init(|| File::open("/proc/self/pagemap").ok());
-    let pagemap = pagemap.as_ref().ok_or_else(|| std::io::Error::other("/proc/self/pagemap cannot be read"))?;
+    let pagemap = pagemap().ok_or_else(|| std::io::Error::other("/proc/self/pagemap cannot be read"))?;
     match scan(pagemap, memory) {
         // An older kernel.
         Err(Errno::NOTTY | Errno::INVAL | Errno::NOSYS) => read_pagemap(pagemap, memory),
         ranges => Ok(ranges?),
     }
+}
+
+/// Opens what tells which pages of this process were written. For a process that is about to give up its right to open
+/// files: any other does so when it first saves a session.
+pub fn open_pagemap() {
+    let _ = pagemap();
+}
+
+fn pagemap() -> Option<&'static File> {
+    static PAGEMAP: OnceLock<Option<File>> = OnceLock::new();
+    PAGEMAP.get_or_init(|| File::open("/proc/self/pagemap").ok()).as_ref()
 }
 
 /// `struct page_region` of linux/fs.h.

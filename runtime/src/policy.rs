@@ -25,7 +25,42 @@ pub struct Policy {
     /// Ceilings of each run.
     #[serde(rename = "run", default)]
     pub limits: Limits,
+    /// What a tenant whose own policy this is may use altogether.
+    #[serde(default)]
+    pub quota: Quota,
 }
+
+/// What a tenant may use altogether; `None` where there is no end. This library reads it and leaves the counting to whoever
+/// knows of tenants. A day is one in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Runs and questions under way or waiting at once.
+    pub concurrent_runs: Option<u64>,
+    /// Runs and questions that may begin within any minute.
+    pub runs_per_minute: Option<u64>,
+    /// WebAssembly instructions.
+    pub fuel_per_day: Option<u64>,
+    /// The largest memory of each run times its time, in MiB and seconds. Counted when a run is over.
+    pub memory_mib_s_per_day: Option<u64>,
+    /// Different contents of files and artifacts, and checkpoints, in MiB. Looked at before a run and an upload.
+    pub storage_mib: Option<u64>,
+    /// Tokens of models, sent and received.
+    pub model_tokens_per_day: Option<u64>,
+    /// What models cost, in hundredths of a US dollar.
+    pub model_cents_per_day: Option<u64>,
+}
+
+/// Names of all quotas, in the order of [`Quota`].
+pub const QUOTAS: [&str; 7] = [
+    "concurrent_runs",
+    "runs_per_minute",
+    "fuel_per_day",
+    "memory_mib_s_per_day",
+    "storage_mib",
+    "model_tokens_per_day",
+    "model_cents_per_day",
+];
 
 impl Policy {
     /// Reads a policy. `source` is what messages call it, such as `policies/acme.toml`.
@@ -35,8 +70,17 @@ impl Policy {
     /// A sentence that names the setting and, for an unknown one, the nearest known name.
     pub fn parse(name: &str, source: &str, toml: &str) -> Result<Policy, String> {
         let mut table: toml::Table = toml.parse().map_err(|error| format!("{source}: {error}"))?;
-        check_names(source, "", &table, &["description", "images", "run", "services"])?;
+        check_names(source, "", &table, &["description", "images", "run", "quota", "services"])?;
         let services = table.remove("services").map(|services| granted(source, &services)).transpose()?;
+        if let Some(quota) = table.get("quota") {
+            let quota = quota.as_table().ok_or_else(|| format!("{source}: quota must be a table, `[quota]`"))?;
+            check_names(source, "quota.", quota, &QUOTAS)?;
+            for (setting, value) in quota {
+                if value.as_integer().is_none_or(|number| number < 1) {
+                    return Err(format!("{source}: quota.{setting} must be a whole number from 1 on, not {value}"));
+                }
+            }
+        }
         if let Some(run) = table.get("run") {
             let run = run.as_table().ok_or_else(|| format!("{source}: run must be a table, `[run]`"))?;
             check_names(source, "run.", run, &limit_names())?;

@@ -41,8 +41,22 @@ impl Client {
     /// If this process cannot start a thread.
     #[must_use]
     pub fn new(url: &str) -> Client {
+        Client::with_key(url, "")
+    }
+
+    /// A client that shows a key.
+    ///
+    /// # Panics
+    ///
+    /// If this process cannot start a thread, or the key could not be a header.
+    #[must_use]
+    pub fn with_key(url: &str, key: &str) -> Client {
+        let mut headers = reqwest::header::HeaderMap::new();
+        if !key.is_empty() {
+            headers.insert("authorization", format!("Bearer {key}").parse().expect("a header"));
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let http = reqwest::Client::builder().no_proxy().build();
+        let http = reqwest::Client::builder().no_proxy().default_headers(headers).build();
         Client { runtime: runtime.expect("tokio starts"), http: http.expect("a client"), url: url.into() }
     }
 

@@ -110,6 +110,8 @@ pub struct Server {
     log: tempfile::NamedTempFile,
     /// Such as `http://127.0.0.1:40000`.
     pub url: String,
+    /// What it printed before it said where it is.
+    pub said: String,
     /// Its data.
     pub data: tempfile::TempDir,
 }
@@ -145,12 +147,14 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let stdout = process.stdout.take().expect("piped");
+        let mut said = String::new();
         let url = BufReader::new(stdout)
             .lines()
             .map_while(Result::ok)
+            .inspect(|line| said = format!("{said}{line}\n"))
             .find_map(|line| line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned))
             .unwrap_or_else(|| panic!("the server did not start: {}", read(log.path())));
-        Server { process, log, url: url.trim_end_matches('/').to_owned(), data }
+        Server { process, log, url: url.trim_end_matches('/').to_owned(), said, data }
     }
 
     /// An address on it.
@@ -191,6 +195,24 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Tells it to stop, waits until it has, and keeps its data.
+    ///
+    /// # Panics
+    ///
+    /// If it does not stop within a minute.
+    #[must_use]
+    pub fn kill_softly(mut self) -> tempfile::TempDir {
+        let status = Command::new("kill").arg(self.pid().to_string()).status().expect("kill is there");
+        assert!(status.success());
+        for _ in 0..600 {
+            if self.process.try_wait().is_ok_and(|status| status.is_some()) {
+                return std::mem::replace(&mut self.data, tempfile::tempdir().expect("a directory"));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("it did not stop: {}", self.log());
     }
 
     /// Kills it at once and keeps its data.

@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
     }
 
     fn layers(&self, server: &Server) -> Vec<PathBuf> {
-        let layers = std::fs::read_dir(server.data.path().join("layers")).expect("there");
+        let layers = std::fs::read_dir(server.data.path().join("work/local/layers")).expect("there");
         let mut layers: Vec<_> = layers.map(|layer| layer.expect("listed").path()).collect();
         layers.sort();
         layers

@@ -81,6 +81,7 @@ fn rustpython() -> Result<()> {
     {
         return Ok(());
     }
+    machine::check(&[])?;
     step("building the RustPython image (about 5 minutes, once)");
     let target = target_dir().join("guest");
     call(

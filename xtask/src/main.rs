@@ -5,6 +5,7 @@ mod conformance;
 mod images;
 mod javascript;
 mod machine;
+mod vendor;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ cargo xtask run [-- ARGS…]        set everything up, then `glovebox serve`, or
 cargo xtask test                  everything that must pass, from a clean clone
 cargo xtask image build NAME      build a guest image from its sources (rustpython, javascript, python)
 cargo xtask image verify          compare the guest artifacts with their hashes
+cargo xtask shots [DIR]           screenshots of every state of the page, target/shots if no DIR is given
+cargo xtask vendor                take the page's libraries from npm again, by version and hash
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +41,9 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         ["image", "build", name] => images::build(name).map(|()| ExitCode::SUCCESS),
         ["image", "test", "python", rest @ ..] => conformance::test(rest),
         ["image", "verify"] => images::verify().map(|()| ExitCode::SUCCESS),
+        ["shots"] => verify::shots(&target_dir().join("shots")).map(|()| ExitCode::SUCCESS),
+        ["shots", dir] => verify::shots(Path::new(dir)).map(|()| ExitCode::SUCCESS),
+        ["vendor"] => vendor::vendor().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::bench(rest),
         _ => {
             print!("{HELP}{}{}", conformance::HELP, bench::HELP);

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: format, lints, docs, tests of every crate, the browser, clients of other products.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,26 @@ fn browser() -> Result<()> {
     let tests = root().join("tests/browser");
     call(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&tests))?;
     let (_server, url) = serve("browser-data")?;
-    call(Command::new("npm").args(["test"]).current_dir(&tests).env("GLOVEBOX_URL", url))
+    let mut test = Command::new("npm");
+    test.args(["test"]).current_dir(&tests).env("GLOVEBOX_URL", url);
+    // Some tests start a server of their own: with a model, or to kill it.
+    call(test.env("GLOVEBOX_BINARY", binary()).env("GLOVEBOX_CACHE_DIR", cache_dir()))
+}
+
+/// Makes screenshots of every state of the page, into `dir`.
+pub(crate) fn shots(dir: &Path) -> Result<()> {
+    machine::check(FOR_TESTING)?;
+    let tests = root().join("tests/browser");
+    call(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&tests))?;
+    call(cargo().args(["build", "--release", "--package", "glovebox"]))?;
+    std::fs::create_dir_all(dir).with_context(|| format!("failed to make {}", dir.display()))?;
+    let dir = dir.canonicalize().with_context(|| format!("failed to find {}", dir.display()))?;
+    let (_server, url) = serve("shots-data")?;
+    let mut run = Command::new("npm");
+    run.args(["run", "shots"]).current_dir(&tests).env("GLOVEBOX_URL", url).env("GLOVEBOX_SHOTS", &dir);
+    call(run.env("GLOVEBOX_BINARY", binary()).env("GLOVEBOX_CACHE_DIR", cache_dir()))?;
+    step(&format!("screenshots are in {}", dir.display()));
+    Ok(())
 }
 
 /// Lets clients that others wrote for other products use our server.

@@ -18,7 +18,7 @@ use super::error::problem;
 use super::runs::new_run;
 use super::wire::{self, Problem, Run, RunRequest};
 use crate::app::AppState;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::runs::{Keep, start};
 use crate::tenants::Tenant;
 
@@ -125,7 +125,7 @@ async fn run(app: &AppState, tenant: &Tenant, request: &RawValue) -> Result<Run>
     let live = loop {
         match start(app, tenant, new.clone()).await {
             // Others are in the line; this one was taken in already.
-            Err(error) if error.code == Code::Busy => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if error.is_momentary() => tokio::time::sleep(Duration::from_millis(50)).await,
             started => break started?,
         }
     };

@@ -15,19 +15,20 @@ use crate::app::AppState;
 use crate::error::{Code, Error, Result};
 use crate::files::{media_type, safe_name};
 use crate::storage::FileRecord;
-use crate::tenants::Tenant;
+use crate::tenants::{Caller, Tenant};
 
 /// MiB that a JSON body may have where nothing else is said.
 const JSON_MIB: usize = 4;
 /// Files that one request may upload.
 const FILES_PER_REQUEST: usize = 100;
 
-/// Single user: whoever gets this far is it. The day there are keys, this is where they are looked at.
+/// Whose things a request is about: the guard has found that out.
 impl FromRequestParts<AppState> for Tenant {
     type Rejection = Error;
 
-    async fn from_request_parts(_: &mut Parts, _: &AppState) -> Result<Tenant> {
-        Ok(Tenant::local())
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Tenant> {
+        let caller = parts.extensions.get::<Caller>();
+        caller.map(|caller| caller.tenant.clone()).ok_or_else(|| Error::internal(anyhow::anyhow!("nobody let it in")))
     }
 }
 
@@ -90,6 +91,7 @@ pub(super) async fn receive(app: &AppState, tenant: &Tenant, request: Request) -
         return Err(Error::new(Code::UnsupportedMediaType, detail));
     }
     let mut form = Multipart::from_request(request, app).await.map_err(|error| Error::invalid(error.body_text()))?;
+    app.meter.storage(&app.storage, tenant, &app.quota(tenant)).await?;
     let broken = |error: axum::extract::multipart::MultipartError| {
         Error::invalid(format!("the upload broke off: {}", error.body_text()))
     };

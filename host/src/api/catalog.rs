@@ -1,14 +1,17 @@
 //! `/images`, `/policies`, `/models`: what can be chosen; `/usage`: what was used.
 
 use axum::Json;
-use axum::extract::State;
-use serde::Serialize;
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use glovebox_runtime::Quota;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::wire::Policy;
 use crate::app::{AppState, ImageInfo, ModelInfo};
 use crate::error::Result;
-use crate::storage::DayUsage;
+use crate::storage::{DayUsage, UsageRecord};
 use crate::tenants::Tenant;
 
 /// Images.
@@ -40,8 +43,8 @@ pub(super) async fn images(State(app): State<AppState>) -> Json<Images> {
 
 /// Every policy with its limits.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "catalog", responses((status = 200, body = PolicyList)))]
-pub(super) async fn policies(State(app): State<AppState>) -> Json<PolicyList> {
-    let policies = app.policies.iter().map(|policy| Policy {
+pub(super) async fn policies(State(app): State<AppState>, tenant: Tenant) -> Json<PolicyList> {
+    let policies = app.policies_of(&tenant).map(|policy| Policy {
         name: policy.name.clone(),
         description: policy.description.clone(),
         limits: policy.limits.clone(),
@@ -102,6 +105,70 @@ pub(super) async fn usage(State(app): State<AppState>, tenant: Tenant) -> Result
         }
     }
     Ok(Json(UsageReport { days, total }))
+}
+
+/// What tenants used.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TenantUsageReport {
+    /// By day, newest first.
+    days: Vec<UsageRecord>,
+    /// What may be used altogether; `null` where there is no end. Absent in the administrator's report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    quota: Option<Quota>,
+}
+
+/// How a report is wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportQuery {
+    #[serde(default)]
+    format: Format,
+}
+
+/// A table for programs, or one for spreadsheets.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Json,
+    Csv,
+}
+
+/// Runs, fuel, memory, tokens and money by day, with what is allowed. `format=csv` gives a table.
+#[utoipa::path(get, path = "/api/v1/usage/days", tag = "catalog", params(("format" = Option<String>, Query)),
+    responses((status = 200, body = TenantUsageReport), (status = 200, content_type = "text/csv")))]
+pub(super) async fn usage_days(
+    State(app): State<AppState>,
+    tenant: Tenant,
+    Query(query): Query<ReportQuery>,
+) -> Result<Response> {
+    app.meter.flush(&app.storage).await;
+    let quota = Some(app.quota(&tenant));
+    Ok(report(TenantUsageReport { days: app.storage.usage(Some(&tenant)).await?, quota }, query.format))
+}
+
+/// The same of every tenant, for administrators.
+#[utoipa::path(get, path = "/api/v1/admin/usage", tag = "admin", params(("format" = Option<String>, Query)),
+    responses((status = 200, body = TenantUsageReport), (status = 200, content_type = "text/csv")))]
+pub(super) async fn usage_of_all(State(app): State<AppState>, Query(query): Query<ReportQuery>) -> Result<Response> {
+    app.meter.flush(&app.storage).await;
+    Ok(report(TenantUsageReport { days: app.storage.usage(None).await?, quota: None }, query.format))
+}
+
+fn report(report: TenantUsageReport, format: Format) -> Response {
+    if format == Format::Json {
+        return Json(report).into_response();
+    }
+    // Names and days hold no comma; everything else is a number.
+    let mut text = "day,tenant,runs,asks,fuel,memory_mib_ms,model_tokens,model_micro_usd,refused\n".to_owned();
+    for row in report.days {
+        let UsageRecord { tenant, day, runs, asks, fuel, memory_mib_ms, model_tokens, model_micro_usd, refused } = row;
+        text += &format!(
+            "{day},{tenant},{runs},{asks},{fuel},{memory_mib_ms},{model_tokens},{model_micro_usd},{refused}\n"
+        );
+    }
+    ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response()
 }
 
 fn of_day(day: DayUsage) -> ModelUsage {

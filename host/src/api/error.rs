@@ -26,9 +26,11 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::CheckpointDamaged
         | Code::Quota => StatusCode::CONFLICT,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::QuotaExhausted => StatusCode::TOO_MANY_REQUESTS,
         Code::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Busy | Code::ImageNotReady | Code::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
-        Code::ForbiddenOrigin | Code::ForbiddenHost => StatusCode::FORBIDDEN,
+        Code::ForbiddenOrigin | Code::ForbiddenHost | Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::Unauthorized => StatusCode::UNAUTHORIZED,
         Code::ModelUnavailable => StatusCode::BAD_GATEWAY,
         Code::Infrastructure => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -53,6 +55,8 @@ pub fn problem(code: Code, detail: &str) -> Problem {
         Code::Busy => "Busy",
         Code::ForbiddenOrigin => "Request from another site",
         Code::ForbiddenHost => "Unknown host name",
+        Code::Unauthorized => "Key needed",
+        Code::Forbidden => "Not allowed",
         Code::ModelUnavailable => "Model unavailable",
         Code::Cancelled => "Cancelled",
         Code::SessionBusy => "Session busy",
@@ -60,6 +64,7 @@ pub fn problem(code: Code, detail: &str) -> Problem {
         Code::CheckpointDamaged => "Checkpoint damaged",
         Code::Quota => "Quota reached",
         Code::RequestTimeout => "Request timeout",
+        Code::QuotaExhausted => "Quota exhausted",
         Code::DiskFull => "Disk full",
         Code::Interrupted => "Interrupted",
         Code::Infrastructure => "Infrastructure error",
@@ -83,6 +88,14 @@ impl IntoResponse for Error {
         let mut response = status(self.code).into_response();
         if self.code == Code::Busy || self.code == Code::ImageNotReady {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == Code::Unauthorized {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"glovebox\""));
         }
         // The body is written by the guard, which knows the request's id.
         response.extensions_mut().insert(problem);

@@ -126,7 +126,7 @@ pub(super) async fn create(
     Json(request): Json<EvalRequest, BODY_MIB>,
 ) -> Result<Response> {
     let wait = request.wait;
-    let settings = settings(&app, &request)?;
+    let settings = settings(&app, &tenant, &request)?;
     let (problems, completions) = (lines("problems", &request.problems)?, lines("completions", &request.completions)?);
     let record = evals::start(&app, &tenant, settings, problems, completions).await?;
     let id = record.id.clone();
@@ -230,9 +230,9 @@ pub(super) async fn delete(State(app): State<AppState>, tenant: Tenant, Path(id)
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn settings(app: &App, request: &EvalRequest) -> Result<EvalSettings> {
-    let policy = request.policy.clone().unwrap_or_else(|| "default".into());
-    let granted = &app.policy(&policy)?.limits;
+fn settings(app: &App, tenant: &Tenant, request: &EvalRequest) -> Result<EvalSettings> {
+    let policy = app.policy(tenant, request.policy.as_deref().unwrap_or_default())?;
+    let (policy, granted) = (policy.name.clone(), &policy.limits);
     let fuel = match (request.fuel, request.timeout_s) {
         (Some(_), Some(_)) => return Err(Error::invalid("give fuel or timeout_s, not both")),
         (Some(fuel), None) => fuel,

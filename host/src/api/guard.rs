@@ -12,10 +12,13 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
 use super::cors;
+use super::route::Needs;
 use super::wire::Problem;
 use crate::app::AppState;
 use crate::connections::Paced;
 use crate::error::{Code, Error, shorten};
+use crate::keys::{Auth, Holder};
+use crate::storage::{AuditEntry, now};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -36,15 +39,35 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
 
     let span = tracing::info_span!("request", id);
     let origin = cors::origin(&app, &request);
+    let question = origin.is_some() && cors::is_question(&request);
     let late = Arc::new(AtomicBool::new(false));
     let patience = Duration::from_secs(app.config.client_timeout_s);
-    let mut response = match allowed(&app, &request, origin.is_some()) {
-        Ok(()) if cors::is_question(&request) && origin.is_some() => cors::answer(),
-        Ok(()) => {
-            let request = request.map(|body| Body::new(Paced::new(body, patience, Arc::clone(&late))));
+    // A browser asks what it may send before it sends a key.
+    let entry = allowed(&app, &request, origin.is_some())
+        .and_then(|()| if question { Ok((None, None)) } else { admit(&app, &request, &route) });
+    let (caller, refusal) = match entry {
+        Ok(entry) => entry,
+        Err(error) => (None, Some(error)),
+    };
+    let caller = match caller {
+        Some(Holder { caller, note: true, .. }) => {
+            if let Err(error) = app.keys.used(&app.storage, &caller.actor).await {
+                tracing::warn!(detail = error.detail, cause = ?error.cause, "failed to note the use of a key");
+            }
+            Some(caller)
+        }
+        caller => caller.map(|holder| holder.caller),
+    };
+    let mut response = match refusal {
+        None if question => cors::answer(),
+        None => {
+            let mut request = request.map(|body| Body::new(Paced::new(body, patience, Arc::clone(&late))));
+            if let Some(caller) = &caller {
+                request.extensions_mut().insert(caller.clone());
+            }
             next.run(request).instrument(span.clone()).await
         }
-        Err(error) => error.into_response(),
+        Some(error) => error.into_response(),
     };
     if late.load(Ordering::Relaxed) {
         response = too_slow(patience);
@@ -62,6 +85,17 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
     }
 
     let status = response.status().as_u16();
+    // What only looks changes nothing, and is worth an entry if it was refused.
+    if !method.is_safe() || matches!(status, 401 | 403) {
+        let (actor, tenant) = caller.map_or_else(
+            || ("nobody".to_owned(), String::new()),
+            |caller| (caller.actor.to_string(), caller.tenant.to_string()),
+        );
+        let (action, target) = (format!("{} {route}", shorten(method.as_str(), 20)), path.clone());
+        let status = status.into();
+        let entry = AuditEntry { number: 0, at: now(), actor, tenant, action, target, status, request_id: id.clone() };
+        app.audit.push(&app.storage, entry);
+    }
     let ms = (began.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
     let _entered = span.enter();
     match route.as_str() {
@@ -117,6 +151,23 @@ fn secure(headers: &mut HeaderMap, id: &str) {
     }
 }
 
+/// Who sends a request, and why they may not if so; nobody where nothing is needed.
+fn admit(app: &AppState, request: &Request, route: &str) -> Result<(Option<Holder>, Option<Error>), Error> {
+    if app.config.auth == Auth::None {
+        return Ok((Some(Holder::local()), None));
+    }
+    let scope = match super::needs(route, request.method()) {
+        Some(Needs::Nothing) => return Ok((None, None)),
+        Some(Needs::Key(scope)) => Some(scope),
+        // Nothing is served there; who may know that has a key.
+        None => None,
+    };
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let holder = app.keys.identify(shown)?;
+    let refusal = scope.and_then(|scope| holder.may(scope).err());
+    Ok((Some(holder), refusal))
+}
+
 /// A page of another site can send requests here from the user's browser. Two things tell such a
 /// page: a host name that is not ours (its DNS points here), and an origin that is not ours.
 fn allowed(app: &AppState, request: &Request, listed: bool) -> Result<(), Error> {
@@ -158,8 +209,12 @@ fn is_ours(app: &AppState, host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    let listen = app.config.listen.ip();
-    ["localhost", "127.0.0.1", "[::1]"].iter().any(|ours| ours.eq_ignore_ascii_case(name))
-        || app.config.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+    let (listen, known) = (app.config.listen.ip(), &app.config.hosts);
+    // A page whose name leads here has no key to show.
+    if app.config.auth == Auth::Keys && known.is_empty() {
+        return true;
+    }
+    known.iter().any(|known| known.eq_ignore_ascii_case(name))
+        || ["localhost", "127.0.0.1", "[::1]"].iter().any(|ours| ours.eq_ignore_ascii_case(name))
         || name.trim_matches(['[', ']']) == listen.to_string()
 }

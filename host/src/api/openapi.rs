@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
 use super::{
-    artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion, sessions, shown,
+    admin, artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion,
+    sessions, shown, uploads,
 };
 
 /// The description of our own API.
@@ -16,15 +17,17 @@ use super::{
     info(title = "Glovebox", description = "A code interpreter you can run yourself: files and a sentence in; charts, tables, files, code and an explanation out. Errors are `application/problem+json` with a stable `code`."),
     paths(
         files::upload, files::list, files::show, files::delete, files::content, files::sample,
+        uploads::create, uploads::show, uploads::send, uploads::delete,
         runs::create, runs::show, runs::events, runs::cancel, runs::replay, runs::artifacts,
         sessions::create, sessions::list, sessions::show, sessions::rename, sessions::delete, sessions::add_files,
         runs::create_in_session, asks::create, sessions::history, sessions::artifacts, sessions::archive,
         checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content, shown::url,
-        catalog::images, catalog::policies, catalog::models, catalog::usage,
+        catalog::images, catalog::policies, catalog::models, catalog::usage, catalog::usage_days, catalog::usage_of_all,
         batches::create, evals::create, evals::list, evals::show, evals::events, evals::verdicts, evals::cancel, evals::resume, evals::delete,
         sandbox_fusion::run_code, sandbox_fusion::run_jupyter, sandbox_fusion::ping, piston::execute, piston::runtimes,
+        admin::tenants, admin::add_tenant, admin::change_tenant, admin::keys, admin::make_key, admin::revoke_key, admin::audit,
         health::healthz, health::readyz, health::metrics,
     ),
     tags(
@@ -36,6 +39,7 @@ use super::{
         (name = "catalog", description = "What can be chosen"),
         (name = "evals", description = "Judging model-written programs"),
         (name = "harnesses", description = "APIs of other products that evaluation harnesses call"),
+        (name = "admin", description = "Tenants, keys and the audit log; needs a key with the scope `admin`"),
         (name = "operation", description = "For those who look after the server"),
     )
 )]

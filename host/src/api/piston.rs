@@ -128,11 +128,11 @@ pub(super) async fn runtimes(State(app): State<AppState>, _: Tenant) -> Answer<V
         (status = 500, body = Message), (status = 503, body = Message)))]
 pub(super) async fn execute(
     State(app): State<AppState>,
-    _: Tenant,
+    tenant: Tenant,
     request: Result<Json<Execute, BODY_MIB>>,
 ) -> Response {
     let executed = match request {
-        Ok(Json(request)) => run(&app, request).await,
+        Ok(Json(request)) => run(&app, &tenant, request).await,
         Err(error) => Err(error),
     };
     match executed {
@@ -153,7 +153,7 @@ fn refused(error: Error) -> Response {
     (status, Answer(Message { message: error.detail })).into_response()
 }
 
-async fn run(app: &AppState, request: Execute) -> Result<Executed> {
+async fn run(app: &AppState, tenant: &Tenant, request: Execute) -> Result<Executed> {
     let runtimes = app.backend.images();
     let wanted = request.language.to_ascii_lowercase();
     let known = runtimes.iter().map(runtime).find(|runtime| {
@@ -187,8 +187,8 @@ async fn run(app: &AppState, request: Execute) -> Result<Executed> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes")]
     let memory_bytes = request.run_memory_limit.filter(|bytes| *bytes > 0.0).map(|bytes| bytes as u64);
     let allowance = Allowance { seconds: Some(timeout / 1e3), memory_bytes, ..Allowance::default() };
-    let setting = Setting { image: runtime.runtime, policy: "default".into(), files, fetch: Vec::new(), allowance };
-    let done = direct::run(app, setting, program).await?;
+    let setting = Setting { image: runtime.runtime, policy: String::new(), files, fetch: Vec::new(), allowance };
+    let done = direct::run(app, tenant, setting, program).await?;
     Ok(Executed { language: runtime.language, version: runtime.version, run: stage(done) })
 }
 

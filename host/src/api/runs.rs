@@ -38,7 +38,7 @@ pub(super) fn new_run(request: RunRequest, keep: Keep) -> NewRun {
     let RunRequest { code, image, files, policy, args, env, stdin, echo, seed, deterministic, wait: _ } = request;
     NewRun {
         image: image.unwrap_or_else(|| "python".into()),
-        policy: policy.unwrap_or_else(|| "default".into()),
+        policy: policy.unwrap_or_default(),
         place: Place::Alone(files),
         program: Program { source: code, filename: None, args, env, stdin, echo },
         mode: mode(deterministic),

@@ -164,7 +164,7 @@ pub struct CellError {
     responses((status = 200, body = RunCodeReply), (status = 422, body = Problem)))]
 pub(super) async fn run_code(
     State(app): State<AppState>,
-    _: Tenant,
+    tenant: Tenant,
     Json(request): Json<RunCode, BODY_MIB>,
 ) -> Result<Answer<RunCodeReply>> {
     let image = image(&request.language)?;
@@ -191,7 +191,7 @@ pub(super) async fn run_code(
         executor_pod_name: None,
         files: BTreeMap::new(),
     };
-    Ok(Answer(match direct::run(&app, setting, program).await {
+    Ok(Answer(match direct::run(&app, &tenant, setting, program).await {
         Ok(Done { outcome, files, .. }) => {
             let (status, message) = verdict(&outcome.ending);
             RunCodeReply { status, message, run_result: Some(process(outcome)), files: encoded(files), ..none }
@@ -205,7 +205,7 @@ pub(super) async fn run_code(
     responses((status = 200, body = RunJupyterReply), (status = 422, body = Problem)))]
 pub(super) async fn run_jupyter(
     State(app): State<AppState>,
-    _: Tenant,
+    tenant: Tenant,
     Json(request): Json<RunJupyter, BODY_MIB>,
 ) -> Result<Answer<RunJupyterReply>> {
     if request.kernel != "python3" {
@@ -224,7 +224,7 @@ pub(super) async fn run_jupyter(
         executor_pod_name: None,
         files: BTreeMap::new(),
     };
-    Ok(Answer(match direct::notebook(&app, setting, request.cells, allowance(each)).await {
+    Ok(Answer(match direct::notebook(&app, &tenant, setting, request.cells, allowance(each)).await {
         Ok(Notebook { cells, files }) => {
             let stopped = cells
                 .iter()
@@ -283,7 +283,7 @@ fn setting(
         contents.push((relative(path), content));
     }
     let fetch = fetch.into_iter().map(relative).collect();
-    Ok(Setting { image: image.into(), policy: "default".into(), files: contents, fetch, allowance })
+    Ok(Setting { image: image.into(), policy: String::new(), files: contents, fetch, allowance })
 }
 
 /// Failures of ours as a message; those of the caller stay errors.

@@ -30,7 +30,7 @@ pub(super) async fn create(
 ) -> Result<Response> {
     let SessionRequest { title, image, policy, files } = request;
     let image = image.as_deref().unwrap_or("python");
-    let policy = policy.as_deref().unwrap_or("default");
+    let policy = policy.as_deref().unwrap_or_default();
     let session = sessions::open(&app, &tenant, &title, image, policy, &files).await?;
     Ok((StatusCode::CREATED, Answer(Session::of(&app, &tenant, session).await?)).into_response())
 }
@@ -154,7 +154,7 @@ pub(super) async fn artifacts(
     responses((status = 200, content_type = "application/zip"), (status = 404, body = Problem)))]
 pub(super) async fn archive(State(app): State<AppState>, tenant: Tenant, Path(id): Path<String>) -> Result<Response> {
     let session = app.storage.session(&tenant, &id).await?;
-    let file = tokio::fs::File::from_std(sessions::archive(&app, &session).await?);
+    let file = tokio::fs::File::from_std(sessions::archive(&app, &tenant, &session).await?);
     let size = file.metadata().await?.len();
     let title = if session.title.is_empty() { "session" } else { &session.title };
     Ok(send(file, &safe_name(&format!("{}.zip", title.replace(['/', '\\'], "_"))), "application/zip", size))

@@ -23,6 +23,8 @@ use crate::engine::{Answer, AnswerEvent, Ask, Stage, TokenUsage};
 use crate::error::Result;
 
 mod sessions;
+mod tenancy;
+mod uploads;
 
 /// Echoes its program, leaves it as `echo.txt`, waits if it is told to. In a session it remembers: its layers hold the
 /// programs that ran.
@@ -209,7 +211,7 @@ impl Backend for Echo {
     }
 }
 
-fn outcome(ending: Ending, stdout: String, stderr: String) -> Outcome {
+pub(crate) fn outcome(ending: Ending, stdout: String, stderr: String) -> Outcome {
     Outcome {
         ending,
         stdout,
@@ -237,7 +239,8 @@ impl Server {
     async fn with(config: Config) -> Server {
         let (dir, storage) = crate::storage::tests::open().await;
         let config = Config { upload_limit_mib: 1, workers: 1, queue_limit: 1, ..config };
-        let state = App::new(config, storage, Policies::embedded().unwrap(), Arc::new(Echo::default()));
+        let keys = crate::keys::Keys::load(&storage).await.unwrap();
+        let state = App::new(config, storage, Policies::embedded().unwrap(), keys, Arc::new(Echo::default()));
         Server { _dir: dir, state }
     }
 
@@ -416,7 +419,7 @@ async fn a_session_keeps_files_history_and_workspace_and_leaves_nothing_behind()
     let file = files["files"][0]["id"].as_str().unwrap();
     assert_eq!(server.call("DELETE", &format!("/api/v1/files/{file}"), json!({})).await.0, StatusCode::NO_CONTENT);
     assert_eq!(server.get(&path).await.1["files"].as_array().unwrap().len(), 1);
-    let workspace = server.state.storage.workspaces().join(session["id"].as_str().unwrap());
+    let workspace = server.state.storage.workspace(&crate::tenants::Tenant::local(), session["id"].as_str().unwrap());
     assert!(!workspace.join("a.csv").exists() && workspace.join("a-2.csv").exists());
     assert_eq!(server.call("DELETE", &path, json!({})).await.0, StatusCode::NO_CONTENT);
     assert_eq!(server.get(&path).await.0, StatusCode::NOT_FOUND);
@@ -516,7 +519,7 @@ async fn every_route_is_in_the_api_description_and_nothing_else_is() {
     let description: Value = serde_json::from_str(super::document()).unwrap();
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
     let described: Vec<_> = description["paths"].as_object().unwrap().keys().cloned().collect();
-    let mut served: Vec<_> = super::routes().into_iter().map(|(path, _)| path.to_owned()).collect();
+    let mut served: Vec<_> = super::routes().into_iter().map(|route| route.path.to_owned()).collect();
     served.sort();
     let mut sorted = described;
     sorted.sort();

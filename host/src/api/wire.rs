@@ -243,7 +243,7 @@ pub struct RunRequest {
     /// Ids of files that are copied into the workspace.
     #[serde(default)]
     pub files: Vec<String>,
-    /// Name of the policy; `default` if absent.
+    /// Name of the policy; if absent, the first that the caller may use: `default` unless an administrator chose others.
     pub policy: Option<String>,
     /// Arguments after the program's name.
     #[serde(default)]
@@ -304,7 +304,7 @@ pub struct SessionRequest {
     pub title: String,
     /// Name of the image; `python` if absent.
     pub image: Option<String>,
-    /// Name of the policy; `default` if absent.
+    /// Name of the policy; if absent, the first that the caller may use: `default` unless an administrator chose others.
     pub policy: Option<String>,
     /// Ids of files that are copied into the workspace.
     #[serde(default)]

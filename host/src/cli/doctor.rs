@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use glovebox_runtime::RunError;
 use serde::Serialize;
 
 use super::out;
@@ -11,7 +12,9 @@ use super::{Done, image};
 use crate::app::ImageState;
 use crate::backend::Images;
 use crate::config::Config;
+use crate::jail::Locked;
 use crate::storage::Storage;
+use crate::workers::{Pool, PoolConfig};
 
 /// Memory that two workers with both images need comfortably, in MiB.
 const MEMORY_MIB: u64 = 2048;
@@ -45,6 +48,7 @@ pub(super) async fn doctor(config: Config, args: DoctorArgs) -> Done {
     checks.push(disk("disk of the data directory", &config.data_dir));
     checks.push(disk("disk of the image cache", &config.cache_dir));
     checks.push(data_dir(&config).await);
+    checks.push(workers(&config).await);
     checks.push(media());
     checks.extend(images(&config));
     let ok = checks.iter().all(|check| check.ok);
@@ -112,6 +116,35 @@ async fn data_dir(config: &Config) -> Check {
         }
         Err(error) => Check::new(name, false, error.to_string(), "see the message"),
     }
+}
+
+/// The jail of the processes that run programs, asked of one that was started for it.
+async fn workers(config: &Config) -> Check {
+    let name = "jail of the workers";
+    let what = "use Linux 6.10 or newer with Landlock enabled (lsm=landlock,… at boot) and user namespaces allowed \
+                (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0); \
+                root needs to own the data directory and the cache; what is missing is not replaced by anything else";
+    match probe(config).await {
+        Ok(locked) => Check::new(name, locked.is_full(), locked.to_string(), what),
+        Err(error) => Check::new(name, false, error.to_string(), what),
+    }
+}
+
+async fn probe(config: &Config) -> Result<Locked, RunError> {
+    let failed = |error: std::io::Error| RunError::Worker(format!("was not tried: {error}"));
+    std::fs::create_dir_all(&config.cache_dir).map_err(failed)?;
+    let pool = Pool::start(PoolConfig {
+        program: std::env::current_exe().map_err(failed)?,
+        workers: 1,
+        cache_dir: std::path::absolute(&config.cache_dir).map_err(failed)?,
+        images_dir: None,
+        preload: Vec::new(),
+        root: std::env::temp_dir(),
+        spares: 0,
+        live_sessions: 1,
+    });
+    let place = tempfile::tempdir().map_err(failed)?;
+    pool.await?.locked(&place.path().join("data")).await
 }
 
 /// A build without it is a choice, and not wrong; a jail with holes is.

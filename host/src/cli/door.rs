@@ -21,9 +21,10 @@ use super::out::{self, Progress};
 use super::{Failure, INFRASTRUCTURE, USAGE};
 use crate::api::wire::Problem;
 use crate::app::{App, AppState, ImageState};
-use crate::backend::{Images, Local};
+use crate::backend::{Crew, Images, Local};
 use crate::config::Config;
 use crate::files::safe_name;
+use crate::keys::{Auth, Keys};
 use crate::notice::Notice;
 use crate::storage::{OpenError, Storage};
 
@@ -35,6 +36,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: usize = 1 << 30;
 /// Bytes that one event may have: an outcome at its limits, encoded.
 const EVENT_LIMIT: usize = 512 << 20;
+
+/// Where commands find the key for a server that wants one.
+const KEY_VARIABLE: &str = "GLOVEBOX_API_KEY";
 
 /// The one way from a command to sessions and runs.
 pub(super) struct Door(Way);
@@ -97,11 +101,14 @@ impl Door {
 
     async fn here(config: &Config, storage: Storage) -> Result<Door, Failure> {
         Notice::clear(&config.data_dir);
-        let config = Config { workers: 1, ..config.clone() };
+        // Whoever can open the data directory needs no key to it.
+        let config = Config { workers: 1, auth: Auth::None, ..config.clone() };
         let policies = out::policies(&config)?;
         let images = Images::open(&config).map_err(Failure::ours)?;
-        let backend = Local::start(&config, images.clone(), 1).await?;
-        let app = App::new(config, storage, policies, backend.clone());
+        let crew = Crew { root: storage.work(), ..Crew::alone() };
+        let backend = Local::start(&config, images.clone(), crew).await?;
+        let keys = Keys::load(&storage).await.map_err(out::failed)?;
+        let app = App::new(config, storage, policies, keys, backend.clone());
         let router = crate::api::app(app.clone());
         Ok(Door(Way::Here(Box::new(Here { router, app, images, backend }))))
     }
@@ -110,6 +117,8 @@ impl Door {
     pub(super) async fn close(self) {
         if let Way::Here(here) = self.0 {
             here.app.cancel_all(LAST_WORDS).await;
+            here.app.audit.flush(&here.app.storage).await;
+            here.app.meter.flush(&here.app.storage).await;
             here.app.storage.close().await;
         }
     }
@@ -129,7 +138,7 @@ impl Door {
         let mut progress = Progress::new();
         let prepared = tokio::task::block_in_place(|| here.images.prepare(image, &mut |step| progress.step(&step)));
         prepared.map_err(Failure::ours)?;
-        here.backend.preload(image).await;
+        here.backend.preload(image);
         Ok(())
     }
 
@@ -157,6 +166,26 @@ impl Door {
     /// As [`Self::get`].
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         whole(self.send(Method::POST, path, Some("application/json"), Body::from(body.to_string())).await?).await
+    }
+
+    /// `PATCH` with a JSON body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        whole(self.send(Method::PATCH, path, Some("application/json"), Body::from(body.to_string())).await?).await
+    }
+
+    /// `GET` of something that is not JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(super) async fn text(&self, path: &str) -> Result<String, Failure> {
+        let body = self.send(Method::GET, path, None, Body::empty()).await?.into_body();
+        let body = axum::body::to_bytes(body, ANSWER_LIMIT).await.map_err(|error| broken(&error))?;
+        String::from_utf8(body.into()).map_err(|error| broken(&error))
     }
 
     /// `DELETE`.
@@ -243,6 +272,13 @@ impl Door {
                 };
                 let host = header::HeaderValue::from_str(&address.to_string()).map_err(Failure::ours)?;
                 request.headers_mut().insert(header::HOST, host);
+                if let Ok(key) = std::env::var(KEY_VARIABLE) {
+                    let wrong =
+                        |_| Failure::usage(format!("{KEY_VARIABLE} is not a key: it has a line break or the like"));
+                    let mut value = header::HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(wrong)?;
+                    value.set_sensitive(true);
+                    request.headers_mut().insert(header::AUTHORIZATION, value);
+                }
                 let stream = TcpStream::connect(address).await.map_err(|error| gone(&error))?;
                 let _ = stream.set_nodelay(true);
                 let (mut sender, connection) =
@@ -317,6 +353,12 @@ async fn refused(response: Response<Body>) -> Failure {
     let code = if status.is_client_error() { USAGE } else { INFRASTRUCTURE };
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap_or_default();
     let detail = serde_json::from_slice::<Problem>(&body).map(|problem| problem.detail);
+    let detail = match (status, detail) {
+        (StatusCode::UNAUTHORIZED, Ok(_)) => {
+            Ok(format!("this server wants a key that is valid; put it into the variable {KEY_VARIABLE}"))
+        }
+        (_, detail) => detail,
+    };
     let detail = detail.unwrap_or_else(|_| {
         let what = if status == StatusCode::NOT_FOUND { "; is it another version of glovebox?" } else { "" };
         format!("the server answered {status}{what}")

@@ -138,7 +138,7 @@ async fn judge(mut config: Config, args: EvalArgs) -> Done {
     let mut progress = Progress::new();
     let backend = out::backend(&config, &args.image, jobs, &mut progress).await?;
     progress.end();
-    let judge = Judge::new(backend, settings).map_err(Failure::ours)?;
+    let judge = Judge::new(backend, settings, &std::env::temp_dir()).map_err(Failure::ours)?;
     let plan = Plan {
         problems,
         completions,

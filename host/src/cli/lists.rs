@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use glovebox_runtime::Policy;
+use glovebox_runtime::{Policy, QUOTAS};
 
 use super::sample::grid;
 use super::{Done, Failure, USAGE, out};
@@ -73,5 +73,14 @@ fn explain(policy: &Policy) -> Result<String, Failure> {
     let images = if policy.images.is_empty() { "all".to_owned() } else { policy.images.join(", ") };
     let services = policy.limits.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let services = if services.is_empty() { "none".to_owned() } else { services };
-    Ok(format!("{}: {}\nimages: {images}\nservices: {services}\n{}", policy.name, policy.description, grid(&rows)))
+    let quota = serde_json::to_value(&policy.quota).map_err(Failure::ours)?;
+    let quotas = QUOTAS.iter().filter(|name| !quota[**name].is_null());
+    let quotas: Vec<_> = quotas.map(|name| [(*name).to_owned(), quota[*name].to_string()]).collect();
+    let altogether =
+        if quotas.is_empty() { "quotas: none\n".to_owned() } else { format!("quotas:\n{}", grid(&quotas)) };
+    let Policy { name, description, .. } = policy;
+    Ok(format!(
+        "{name}: {description}\nimages: {images}\nservices: {services}\nlimits of a run:\n{}{altogether}",
+        grid(&rows)
+    ))
 }

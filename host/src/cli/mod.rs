@@ -22,6 +22,7 @@ mod sample;
 mod serve;
 mod session;
 mod statement;
+mod tenant;
 mod tree;
 mod turn;
 
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides};
+use crate::workers::Setting;
 
 /// Exit code for failures of ours, as opposed to the script's.
 pub(crate) const INFRASTRUCTURE: u8 = 70;
@@ -94,6 +96,15 @@ enum Command {
     /// Policies: check files, explain limits
     #[command(subcommand)]
     Policy(lists::PolicyCommand),
+    /// Tenants of a server with keys
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Keys of a server that wants them
+    #[command(subcommand)]
+    Key(tenant::KeyCommand),
+    /// Who changed what on a server, and who was refused
+    #[command(subcommand)]
+    Audit(tenant::AuditCommand),
     /// List the models that can be asked, and see whether they answer
     Models(models::ModelsArgs),
     /// Check this machine
@@ -128,6 +139,9 @@ struct Worker {
     /// Directory of further images
     #[arg(long)]
     images_dir: Option<PathBuf>,
+    /// Image that it maps; may be given several times
+    #[arg(long = "image")]
+    images: Vec<String>,
     /// Sessions that it keeps alive
     #[arg(long, default_value_t = 256)]
     live_sessions: usize,
@@ -179,7 +193,7 @@ pub fn main() -> ExitCode {
     log(common.log_format, matches!(command, Command::Serve(_)));
     let done = match command {
         // A worker has an empty environment and no configuration: everything it needs is in its arguments.
-        Command::Worker(worker) => work(&worker),
+        Command::Worker(worker) => work(worker),
         command => dispatch(&common, command),
     };
     match done {
@@ -206,11 +220,14 @@ fn dispatch(common: &Common, command: Command) -> Done {
         Command::Sample(args) => sample::sample(&args),
         Command::Image(command) => image::image(&config, command),
         Command::Policy(command) => lists::policy(&config, command),
+        Command::Tenant(command) => block_on(tenant::tenant(config, command)),
+        Command::Key(command) => block_on(tenant::key(config, command)),
+        Command::Audit(command) => block_on(tenant::audit(config, command)),
         Command::Models(args) => block_on(models::models(config, args)),
         Command::Doctor(args) => block_on(doctor::doctor(config, args)),
+        Command::Worker(worker) => work(worker),
         Command::Backup(args) => backup::backup(&config, &args),
         Command::Restore(args) => backup::restore(&config, &args),
-        Command::Worker(worker) => work(&worker),
         Command::SampleWorker { name } => Ok(sample_worker(&name)),
         Command::MediaWorker { check } => Ok(media_worker(check)),
     }
@@ -231,9 +248,10 @@ fn media_worker(check: bool) -> ExitCode {
     if crate::media::worker_main(check).is_ok() { ExitCode::SUCCESS } else { ExitCode::from(INFRASTRUCTURE) }
 }
 
-fn work(worker: &Worker) -> Done {
-    crate::workers::worker_main(&worker.cache_dir, worker.images_dir.as_deref(), worker.live_sessions)
-        .map_err(|error| Failure::ours(format!("{error:#}")))?;
+fn work(worker: Worker) -> Done {
+    let Worker { cache_dir: cache, images_dir, images, live_sessions } = worker;
+    let setting = Setting { cache, images_dir, images, live_sessions };
+    crate::workers::worker_main(&setting).map_err(|error| Failure::ours(format!("{error:#}")))?;
     Ok(ExitCode::SUCCESS)
 }
 

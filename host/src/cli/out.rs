@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::app::ImageState;
-use crate::backend::{Images, Local, Step};
+use crate::backend::{Crew, Images, Local, Step};
 use crate::config::Config;
 use crate::files::{Workspace, export, safe_name};
 
@@ -110,7 +110,15 @@ pub(super) async fn backend(
         tokio::task::block_in_place(|| images.prepare(image, &mut |step| progress.step(&step)))
             .map_err(Failure::ours)?;
     }
-    Ok(Local::start(config, images, workers).await?)
+    Ok(Local::start(config, images, Crew { workers, ..Crew::alone() }).await?)
+}
+
+/// A refusal of the service as a failure of ours: what it says is for people.
+pub(super) fn failed(error: crate::error::Error) -> Failure {
+    Failure::ours(match error.cause {
+        Some(cause) => format!("{}: {cause:#}", error.detail),
+        None => error.detail,
+    })
 }
 
 /// A workspace in a temporary directory, with copies of the files.

@@ -8,9 +8,11 @@ use clap::Args;
 use super::out::policies;
 use super::{Done, Failure};
 use crate::app::App;
-use crate::backend::{Images, Local};
+use crate::backend::{Crew, Images, Local};
 use crate::config::Config;
+use crate::keys::{Auth, Keys, NewKey};
 use crate::storage::Storage;
+use crate::tenants::{Scope, Tenant};
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -36,9 +38,13 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     let policies = policies(&config)?;
     let storage = Storage::open(&config.data_dir).await.map_err(Failure::ours)?;
     let images = Images::open(&config).map_err(Failure::ours)?;
-    let backend = Local::start(&config, images.clone(), config.workers).await?;
+    let crew = Crew { workers: config.workers, spares: 1, root: storage.work() };
+    let backend = Local::start(&config, images.clone(), crew).await?;
+    check_jail(&config, &backend, &storage).await?;
     prepare_in_background(&config, images, backend.clone());
-    let state = App::new(config, storage, policies, backend);
+    let keys = Keys::load(&storage).await.map_err(super::out::failed)?;
+    let first = first_key(&config, &keys, &storage).await.map_err(super::out::failed)?;
+    let state = App::new(config, storage, policies, keys, backend);
     let origin = state.config.artifacts_origin.clone().unwrap_or_else(|| format!("http://{shown}"));
     state.links.open(&state.config.data_dir, &origin).map_err(Failure::ours)?;
     let artifacts = crate::api::artifacts_app(state.clone());
@@ -46,10 +52,16 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     tracing::info!(%origin, "artifacts have an origin of their own");
 
     let page = format!("http://{address}/");
+    if let Some(key) = first {
+        super::out::print(&format!("the first key, with every scope, shown this once:\n{key}\n"));
+    }
     super::out::print(&format!(
         "glovebox is at {page}\nopen it, drop a file, ask a question; the API is described at {page}docs; Ctrl-C stops\n"
     ));
     tracing::info!(%page, data_dir = %state.config.data_dir.display(), workers = state.config.workers, "listening");
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "keys and files travel in the clear from here: put a reverse proxy with TLS in front");
+    }
     if args.open {
         open(&page);
     }
@@ -58,17 +70,43 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Makes the key of the first administrator, where keys are wanted and no one has one.
+async fn first_key(config: &Config, keys: &Keys, storage: &Storage) -> crate::error::Result<Option<String>> {
+    if config.auth == Auth::None || keys.has_admin() {
+        return Ok(None);
+    }
+    let key = NewKey::random();
+    storage.add_key(&Tenant::local(), &key, "made at the first start", &Scope::ALL, None).await?;
+    keys.reload(storage).await?;
+    Ok(Some(key.text))
+}
+
+/// Looks at the jail that workers have on this machine, where it has to be whole.
+async fn check_jail(config: &Config, backend: &Local, storage: &Storage) -> Result<(), Failure> {
+    if !config.require_jail {
+        return Ok(());
+    }
+    let locked = backend.locked(&storage.aside(&Tenant::local())).await.map_err(Failure::ours)?;
+    if locked.is_full() {
+        return Ok(());
+    }
+    Err(Failure::ours(format!(
+        "workers cannot have their whole jail here ({locked}), and require_jail is set; `glovebox doctor` says how to get it"
+    )))
+}
+
 /// The server answers meanwhile, and says that it is warming.
 fn prepare_in_background(config: &Config, images: Arc<Images>, backend: Arc<Local>) {
     let runtime = tokio::runtime::Handle::current();
     let waiting = images.announce();
     let config = config.clone();
     std::thread::spawn(move || {
+        let _runtime = runtime.enter();
         for image in waiting {
             tracing::info!(image, "preparing an image: compiling and warming up, once on this machine");
             match images.prepare_apart(&image, &config) {
                 Ok(()) => {
-                    runtime.block_on(backend.preload(&image));
+                    backend.preload(&image);
                     tracing::info!(image, "image ready");
                 }
                 Err(error) => tracing::error!(image, error, "image cannot be used"),

@@ -68,14 +68,14 @@ impl Finding {
 }
 
 impl Judge {
-    /// A judge with a directory for what samples of a problem share.
+    /// A judge that works in a new directory in `dir`, which is where the backend's workers may go.
     ///
     /// # Errors
     ///
     /// The directory cannot be made.
-    pub fn new(backend: Arc<dyn Backend>, settings: Settings) -> std::io::Result<Judge> {
+    pub fn new(backend: Arc<dyn Backend>, settings: Settings, dir: &Path) -> std::io::Result<Judge> {
         let places = Semaphore::new(settings.at_once.max(1));
-        Ok(Judge(Arc::new(Inner { backend, settings, shelf: prepared::Shelf::new()?, places })))
+        Ok(Judge(Arc::new(Inner { backend, settings, shelf: prepared::Shelf::new(dir)?, places })))
     }
 
     /// How samples are judged.
@@ -132,7 +132,7 @@ impl Inner {
 
     /// A trial: the sample on one side, its tests on the other.
     async fn try_out(&self, problem: &Problem, program: &str, cancel: &CancellationToken) -> Result<Finding, RunError> {
-        let place = directory()?;
+        let place = self.directory()?;
         let wrong = |error| io("failed to write a set-up", place.path(), error);
         let Some(setups) = self.shelf.prepare(problem).map_err(wrong)? else {
             return Err(RunError::Worker("was given a problem without tests".into()));
@@ -162,6 +162,13 @@ impl Inner {
         Ok(Finding::new(report::weigh(&tried), tried.subject.as_ref()))
     }
 
+    /// A directory for one attempt.
+    pub(super) fn directory(&self) -> Result<tempfile::TempDir, RunError> {
+        let dir = self.shelf.dir();
+        let made = tempfile::Builder::new().prefix("attempt-").tempdir_in(dir);
+        made.map_err(|error| io("failed to make a directory in", dir, error))
+    }
+
     pub(super) fn mode(&self) -> Mode {
         if self.settings.deterministic { Mode::Deterministic } else { Mode::Live }
     }
@@ -186,15 +193,6 @@ impl Inner {
 /// Limits of trusted code.
 fn ample() -> Limits {
     Limits { wall_time_ms: 600_000, cpu_time_ms: 600_000, memory_mib: 2048, ..Limits::default() }
-}
-
-/// A directory for one attempt.
-pub(super) fn directory() -> Result<tempfile::TempDir, RunError> {
-    let temporary = std::env::temp_dir();
-    tempfile::Builder::new()
-        .prefix("glovebox-")
-        .tempdir()
-        .map_err(|error| io("failed to make a directory in", &temporary, error))
 }
 
 /// A working directory with the problem's files.

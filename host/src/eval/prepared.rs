@@ -50,12 +50,18 @@ pub(super) struct Shelf {
 const REMEMBERED: usize = 256;
 
 impl Shelf {
-    pub(super) fn new() -> std::io::Result<Shelf> {
-        let dir = tempfile::Builder::new().prefix("glovebox-eval-").tempdir()?;
+    /// An empty one in a new directory in `dir`.
+    pub(super) fn new(dir: &Path) -> std::io::Result<Shelf> {
+        let dir = tempfile::Builder::new().prefix("glovebox-eval-").tempdir_in(dir)?;
         let load = |modules: &[(&str, &str)]| program(LOADER, &json!(modules));
         let subject = write(dir.path(), &load(&[WIRE[0], WIRE[1], SUBJECT]))?;
         let judge = write(dir.path(), &load(&[WIRE[0], WIRE[1], COMPARE, JUDGE]))?;
         Ok(Shelf { dir, subject, judge, recent: Mutex::default() })
+    }
+
+    /// Its directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The set-ups of a problem that is judged by calls.

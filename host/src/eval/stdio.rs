@@ -3,7 +3,7 @@
 use glovebox_runtime::{CancellationToken, Echo, Ending, Job, Limits, Mode, Outcome, Program, RunError};
 use serde_json::json;
 
-use super::judge::{Finding, Inner, directory, furnish};
+use super::judge::{Finding, Inner, furnish};
 use super::{Comparison, Detail, Problem, Stdio, Verdict, report};
 
 /// KiB that a program may print.
@@ -81,7 +81,7 @@ async fn run(
     limits: &Limits,
     cancel: &CancellationToken,
 ) -> Result<Outcome, RunError> {
-    let place = directory()?;
+    let place = inner.directory()?;
     let workspace = place.path().join("data");
     furnish(&workspace, problem)?;
     let job = Job {

@@ -81,24 +81,6 @@ macro_rules! select {
 }
 
 impl Storage {
-    /// Where the layers are.
-    #[must_use]
-    pub fn layers(&self) -> PathBuf {
-        self.root().join("layers")
-    }
-
-    /// Where a layer will be that is not there yet.
-    #[must_use]
-    pub fn new_layer(&self) -> PathBuf {
-        self.layers().join(format!("{}.layer", uuid::Uuid::now_v7().simple()))
-    }
-
-    /// What a session's guest sees as `/tmp`.
-    #[must_use]
-    pub fn scratch(&self, session: &str) -> PathBuf {
-        self.root().join("scratch").join(session)
-    }
-
     /// A checkpoint of a session by number.
     ///
     /// # Errors
@@ -132,13 +114,13 @@ impl Storage {
     /// # Errors
     ///
     /// The database failed.
-    pub async fn layers_of(&self, checkpoint: &CheckpointRecord) -> Result<Vec<PathBuf>> {
+    pub async fn layers_of(&self, tenant: &Tenant, checkpoint: &CheckpointRecord) -> Result<Vec<PathBuf>> {
         let files: Vec<String> =
             sqlx::query_scalar("SELECT file FROM checkpoint_layers WHERE checkpoint_id = ? ORDER BY position")
                 .bind(&checkpoint.id)
                 .fetch_all(&self.0.read)
                 .await?;
-        let dir = self.layers();
+        let dir = self.layers(tenant);
         Ok(files.into_iter().map(|file| dir.join(file)).collect())
     }
 
@@ -157,7 +139,7 @@ impl Storage {
         .bind(session)
         .fetch_all(&self.0.read)
         .await?;
-        let dir = self.layers();
+        let dir = self.layers(tenant);
         Ok(files.into_iter().map(|file| dir.join(file)).collect())
     }
 
@@ -385,7 +367,7 @@ impl Storage {
     /// Removes files that no row names any more. A failure costs space until the next start.
     pub(super) async fn remove(&self, tenant: &Tenant, unused: Unused) {
         for layer in unused.layers {
-            if let Err(error) = fs::remove_file(self.layers().join(&layer)) {
+            if let Err(error) = fs::remove_file(self.layers(tenant).join(&layer)) {
                 tracing::warn!(layer, %error, "failed to remove an unused layer; the next start tries again");
             }
         }

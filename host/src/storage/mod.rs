@@ -4,10 +4,12 @@
 //! data_dir/lock            held while a server runs
 //! data_dir/glovebox.db     everything but bytes
 //! data_dir/blobs/          contents of files and artifacts, by tenant and SHA-256
-//! data_dir/workspaces/     one directory per session, and per run outside of sessions while it goes on
-//! data_dir/scratch/        what the guest of each session has as /tmp
-//! data_dir/layers/         memory of checkpoints, shared by forks
-//! data_dir/evals/           inputs and verdicts of evaluations, by id
+//! data_dir/work/TENANT/    what guests work in: see `places`
+//!   workspaces/            one directory per session, and per run outside of sessions while it goes on
+//!   scratch/               what the guest of each session has as /tmp
+//!   layers/                memory of checkpoints, shared by forks
+//!   tmp/                   what workers need for a moment; emptied at start
+//! data_dir/evals/          inputs and verdicts of evaluations, by id
 //! data_dir/tmp/            uploads under way; emptied at start
 //! ```
 
@@ -17,12 +19,16 @@ mod checkpoints;
 mod evals;
 mod files;
 mod open;
+mod places;
 mod runs;
 mod sessions;
+mod tenants;
 mod trees;
+mod usage;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use asks::{AskRecord, DayUsage};
 pub use blobs::{Blob, Staged, Upload};
@@ -32,11 +38,15 @@ pub use files::FileRecord;
 pub use open::OpenError;
 pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
 pub use sessions::SessionRecord;
+pub use tenants::{AuditEntry, KeyRecord, TenantRecord};
 pub use trees::{Area, NewTree, Node, Tree};
+pub use usage::UsageRecord;
 
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 use tokio::sync::RwLock;
+
+use crate::tenants::Tenant;
 
 /// Everything that is kept. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,6 +60,8 @@ struct Inner {
     read: SqlitePool,
     /// Read while a blob is put in place and its row written, written while unused blobs are removed.
     blob_gate: RwLock<()>,
+    /// Tenants whose directories are known to be there.
+    compartments: Mutex<HashSet<Tenant>>,
     _lock: std::fs::File,
 }
 
@@ -58,12 +70,6 @@ impl Storage {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.0.root
-    }
-
-    /// Where the workspaces are.
-    #[must_use]
-    pub fn workspaces(&self) -> PathBuf {
-        self.0.root.join("workspaces")
     }
 
     /// Where unfinished things are; emptied at start.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -13,9 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "4";
+const DATA_VERSION: &str = "7";
 /// Layouts that are brought to that one when they are opened.
-const OLDER: [&str; 3] = ["1", "2", "3"];
+const OLDER: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ impl Storage {
     /// [`OpenError`], each with its way out.
     pub async fn open(root: &Path) -> Result<Storage, OpenError> {
         let not_writable = |source| OpenError::NotWritable { path: root.to_owned(), source };
-        for dir in ["blobs", "workspaces", "scratch", "layers", "evals", "tmp"] {
+        for dir in ["blobs", "work", "evals", "tmp"] {
             fs::create_dir_all(root.join(dir)).map_err(not_writable)?;
         }
         private(root).map_err(not_writable)?;
@@ -94,6 +94,7 @@ impl Storage {
             return Err(OpenError::OtherVersion { path: root.to_owned(), found });
         }
         sqlx::migrate!("./migrations").run(&write).await.map_err(|error| database(error.into()))?;
+        super::places::move_in(root).map_err(not_writable)?;
         sqlx::query("INSERT INTO meta (key, value) VALUES ('data_version', ?), ('checked', '') ON CONFLICT DO NOTHING")
             .bind(DATA_VERSION)
             .execute(&write)
@@ -101,8 +102,9 @@ impl Storage {
             .map_err(database)?;
         let read = pool(4).connect_lazy_with(options);
 
+        let (root, blob_gate) = (root.to_owned(), RwLock::new(()));
         let storage =
-            Storage(Arc::new(Inner { root: root.to_owned(), write, read, blob_gate: RwLock::new(()), _lock: lock }));
+            Storage(Arc::new(Inner { root, write, read, blob_gate, compartments: Mutex::default(), _lock: lock }));
         storage.interrupt_unfinished().await.map_err(database)?;
         storage.remove_leftovers().await.map_err(|error| match error {
             Leftover::Io(source) => not_writable(source),
@@ -132,14 +134,18 @@ impl Storage {
 
     /// Unfinished uploads, directories without a session, layers and blobs without a row.
     async fn remove_leftovers(&self) -> Result<(), Leftover> {
-        for entry in fs::read_dir(self.tmp())? {
-            remove(&entry?.path())?;
+        let compartments = self.compartments()?;
+        for dir in compartments.iter().map(|compartment| compartment.join("tmp")).chain([self.tmp()]) {
+            for entry in entries(&dir)? {
+                remove(&entry.path())?;
+            }
         }
         let sessions: Vec<String> = sqlx::query_scalar("SELECT id FROM sessions").fetch_all(&self.0.read).await?;
         let sessions: std::collections::HashSet<_> = sessions.into_iter().collect();
-        for dir in [self.workspaces(), self.root().join("scratch")] {
-            for entry in fs::read_dir(dir)? {
-                let entry = entry?;
+        for dir in
+            compartments.iter().flat_map(|compartment| ["workspaces", "scratch"].map(|part| compartment.join(part)))
+        {
+            for entry in entries(&dir)? {
                 if !entry.file_name().to_str().is_some_and(|name| sessions.contains(name)) {
                     remove(&entry.path())?;
                 }
@@ -154,10 +160,11 @@ impl Storage {
         }
         let layers: Vec<String> = sqlx::query_scalar("SELECT file FROM layers").fetch_all(&self.0.read).await?;
         let layers: std::collections::HashSet<_> = layers.into_iter().collect();
-        for entry in fs::read_dir(self.layers())? {
-            let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(|name| layers.contains(name)) {
-                remove(&entry.path())?;
+        for dir in compartments.iter().map(|compartment| compartment.join("layers")) {
+            for entry in entries(&dir)? {
+                if !entry.file_name().to_str().is_some_and(|name| layers.contains(name)) {
+                    remove(&entry.path())?;
+                }
             }
         }
         let used: Vec<(String, String)> =
@@ -195,6 +202,15 @@ async fn version(pool: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
         return Ok(None);
     }
     sqlx::query_scalar("SELECT value FROM meta WHERE key = 'data_version'").fetch_optional(pool).await
+}
+
+/// What is in a directory, if it is there.
+fn entries(dir: &Path) -> std::io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries.collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -95,18 +95,38 @@ async fn what_was_under_way_when_the_server_died_is_failed_as_interrupted_and_le
     let tenant = Tenant::local();
     let kept = keep(&storage, &tenant, "a.txt", b"kept").await;
     storage.save_run(&tenant, &run("run_1", None)).await.unwrap();
-    storage.close().await;
-    drop(storage);
     std::fs::write(dir.path().join("tmp/half"), "x").unwrap();
-    std::fs::create_dir(dir.path().join("workspaces/run_1")).unwrap();
+    std::fs::write(storage.aside(&tenant).join("half"), "x").unwrap();
+    std::fs::create_dir(storage.workspace(&tenant, "run_1")).unwrap();
     std::fs::create_dir_all(dir.path().join("blobs/local/ab")).unwrap();
     std::fs::write(dir.path().join("blobs/local/ab/abcd"), "no row has this").unwrap();
+    storage.close().await;
+    drop(storage);
     let storage = Storage::open(dir.path()).await.unwrap();
     let view = storage.run(&tenant, "run_1").await.unwrap();
     assert_eq!((view.run.status, view.run.error_code.as_deref()), (Status::Failed, Some("interrupted")));
-    assert_eq!((entries(&storage.tmp()), entries(&storage.workspaces())), (0, 0));
+    assert_eq!((entries(&storage.tmp()), entries(&storage.work())), (0, 0));
     assert!(storage.blob_path(&tenant, &kept.sha256).exists());
     assert_eq!(entries(&dir.path().join("blobs")), 1);
+}
+
+#[tokio::test]
+async fn directories_from_before_there_were_tenants_move_to_the_one_there_was() {
+    let (dir, storage) = open().await;
+    let tenant = Tenant::local();
+    let session = storage.add_session(&tenant, "t", "python", "default").await.unwrap();
+    storage.close().await;
+    drop(storage);
+    std::fs::remove_dir_all(dir.path().join("work")).unwrap();
+    for (part, file) in [("workspaces", "kept.csv"), ("scratch", "note")] {
+        let place = dir.path().join(part).join(&session.id);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join(file), "x").unwrap();
+    }
+    let storage = Storage::open(dir.path()).await.unwrap();
+    assert!(storage.workspace(&tenant, &session.id).join("kept.csv").exists());
+    assert!(storage.scratch(&tenant, &session.id).join("note").exists());
+    assert!(!dir.path().join("workspaces").exists() && !dir.path().join("scratch").exists());
 }
 
 #[tokio::test]
@@ -138,11 +158,12 @@ async fn turn(storage: &Storage, session: &str, id: &str, content: &'static [u8]
     let staged = storage.stage(content, 100).unwrap();
     let node = Node::File { sha256: staged.blob.sha256.clone(), size: 4 };
     let tree = Tree::from([((Area::Data, "x.txt".to_owned()), node)]);
-    let layer = storage.new_layer();
+    let layer = storage.new_layer(&tenant);
     std::fs::write(&layer, "pages").unwrap();
     let session = storage.session(&tenant, session).await.unwrap();
     let before = storage.checkpoint(&tenant, &session.id, session.head.unwrap()).await.unwrap();
-    let mut layers: Vec<_> = storage.layers_of(&before).await.unwrap().iter().map(|layer| file_name(layer)).collect();
+    let mut layers: Vec<_> =
+        storage.layers_of(&tenant, &before).await.unwrap().iter().map(|layer| file_name(layer)).collect();
     layers.push(file_name(&layer));
     let state = NewState { tree: NewTree::New(tree, vec![staged]), layers, added: Some((file_name(&layer), 5)) };
     let mut run = run(id, Some(&session.id));
@@ -163,12 +184,12 @@ async fn layers_and_contents_stay_while_any_checkpoint_has_them_and_leave_with_t
     storage.fork_session(&tenant, &parent, &at, &[("ses_child".into(), "c".into())]).await.unwrap();
     assert!(storage.delete_session(&tenant, &parent.id).await.unwrap());
     let child = storage.checkpoint(&tenant, "ses_child", 0).await.unwrap();
-    let layers = storage.layers_of(&child).await.unwrap();
+    let layers = storage.layers_of(&tenant, &child).await.unwrap();
     assert!(layers.len() == 2 && layers.iter().all(|layer| layer.exists()));
     assert_eq!(entries(&dir.path().join("blobs")), 1, "the fork has the second file alone");
     assert_eq!(storage.checkpoint_bytes(&tenant).await.unwrap(), 2 * 5 + 4);
     assert!(storage.delete_session(&tenant, "ses_child").await.unwrap());
-    assert_eq!((entries(&storage.layers()), entries(&dir.path().join("blobs"))), (0, 0));
+    assert_eq!((entries(&storage.layers(&tenant)), entries(&dir.path().join("blobs"))), (0, 0));
     assert_eq!(storage.checkpoint_bytes(&tenant).await.unwrap(), 0);
 }
 
@@ -251,7 +272,7 @@ async fn a_directory_of_layout_1_is_brought_to_the_present_layout_with_everythin
     assert_eq!((ask.usage.calls, ask.details), (1, crate::engine::Details::default()));
     let run = storage.run(&tenant, "run_1").await.unwrap().run;
     assert_eq!((run.checkpoint, run.undone), (None, false));
-    assert!(dir.path().join("workspaces/ses_1/kept.txt").exists());
+    assert!(storage.workspace(&tenant, "ses_1").join("kept.txt").exists());
     storage.close().await;
     drop(storage);
     Storage::open(dir.path()).await.unwrap();

@@ -1,5 +1,6 @@
 // The calls of docs/wire.md that the page makes. Failures are `ApiError`s with a sentence for the user.
 
+import { authorization, authorizedFetch, needKey } from "./auth.js";
 import { sentence } from "./format.js";
 import { strings } from "./strings.js";
 
@@ -35,9 +36,10 @@ async function call(method, segments, body) {
   }
   let reply;
   try {
-    reply = await fetch(url(...segments), options);
-  } catch {
-    throw new ApiError(strings.offline);
+    reply = await authorizedFetch(url(...segments), options);
+  } catch (error) {
+    // `fetch` fails with a TypeError; anything else is a sign-in that was refused.
+    throw error instanceof TypeError ? new ApiError(strings.offline) : new ApiError(error.message, { status: 401 });
   }
   if (!reply.ok) throw ApiError.fromProblem(await reply.json().catch(() => null), reply.status);
   if (reply.status === 204) return null;
@@ -46,21 +48,29 @@ async function call(method, segments, body) {
   });
 }
 
+/** Smaller files are quicker sent again than asked about. */
+const PARTS_FROM_BYTES = 8 << 20;
+const MAX_RESUMES = 7;
+
 const list = (value) => (Array.isArray(value) ? value : []);
 
 export const api = {
   sessions: async () => list((await call("GET", ["sessions"])).sessions),
-  createSession: (title) => call("POST", ["sessions"], { title }),
+  createSession: (title, image) => call("POST", ["sessions"], { title, ...(image ? { image } : {}) }),
   session: (id) => call("GET", ["sessions", id]),
   renameSession: (id, title) => call("PATCH", ["sessions", id], { title }),
   deleteSession: (id) => call("DELETE", ["sessions", id]),
   history: async (id) => list((await call("GET", ["sessions", id, "history"])).turns),
+  checkpoints: async (id) => list((await call("GET", ["sessions", id, "checkpoints"])).checkpoints),
+  restore: (id, number) => call("POST", ["sessions", id, "checkpoints", String(number), "restore"]),
+  fork: async (id, checkpoint, title) => list((await call("POST", ["sessions", id, "forks"], { checkpoint, title })).sessions)[0],
   ask: (id, question, model) => call("POST", ["sessions", id, "asks"], { question, ...(model ? { model } : {}), wait: false }),
   run: (id, code) => call("POST", ["sessions", id, "runs"], { code, wait: false }),
   get: (kind, id) => call("GET", [kind === "ask" ? "asks" : "runs", id]),
   cancel: (kind, id) => call("POST", [kind === "ask" ? "asks" : "runs", id, "cancel"]),
   sample: (fileId) => call("GET", ["files", fileId, "sample"]),
   deleteFile: (fileId) => call("DELETE", ["files", fileId]),
+  images: async () => list((await call("GET", ["images"])).images),
   models: async () => list((await call("GET", ["models"])).models),
 };
 
@@ -69,8 +79,73 @@ export const api = {
  * Returns `{done: Promise<File[]>, abort()}`; `onProgress` gets the share sent, 0 to 1.
  */
 export function upload(sessionId, file, onProgress) {
-  const request = new XMLHttpRequest();
-  const done = new Promise((resolve, reject) => {
+  if (file.size > PARTS_FROM_BYTES) return uploadParts(sessionId, file, onProgress);
+  let request = null;
+  let stopped = false;
+  async function go() {
+    for (;;) {
+      request = new XMLHttpRequest();
+      const used = authorization().Authorization;
+      const form = new FormData();
+      form.append("file", file, file.name);
+      const { status, body } = await send(request, "POST", url("sessions", sessionId, "files"), form, onProgress);
+      if (stopped) throw new ApiError(strings.stopped, { code: "aborted" });
+      if (status >= 200 && status < 300 && body) return list(body.files);
+      if (status !== 401) throw ApiError.fromProblem(body, status);
+      await needKey(used !== undefined);
+    }
+  }
+  return { done: go(), abort: () => { stopped = true; request?.abort(); } };
+}
+
+/**
+ * A large file goes up so that a broken connection costs only what was under way: the server says what has arrived, and
+ * the rest follows. A server that restarted has forgotten it; then it begins anew.
+ */
+function uploadParts(sessionId, file, onProgress) {
+  let request = null;
+  let stopped = false;
+  const stop = () => {
+    if (stopped) throw new ApiError(strings.stopped, { code: "aborted" });
+  };
+  async function go() {
+    let state = null;
+    let before = 0;
+    for (let failures = 0; ; ) {
+      stop();
+      try {
+        state = state ? await call("GET", ["uploads", state.id]) : await call("POST", ["uploads"], { name: file.name, size: file.size });
+        if (state.file) break;
+        const from = state.received;
+        // Whoever gets on may go on, however often it breaks.
+        if (from > before) failures = 0;
+        before = from;
+        request = new XMLHttpRequest();
+        const used = authorization().Authorization;
+        const address = `${url("uploads", state.id)}?from=${from}`;
+        const { status, body } = await send(request, "PUT", address, file.slice(from), (share) => onProgress((from + share * (file.size - from)) / file.size));
+        if (status === 401) await needKey(used !== undefined);
+        // Somebody who is still sending is our own broken connection, not yet noticed.
+        else if (status === 409) throw new ApiError(strings.uploadCut, { code: "cut" });
+        else if (status !== 200) throw ApiError.fromProblem(body, status);
+        else if (body?.file) state = body;
+        if (state.file) break;
+      } catch (error) {
+        stop();
+        if (error.status === 404) state = null;
+        else if (error.status || !(error instanceof ApiError)) throw error;
+        failures += 1;
+        if (failures > MAX_RESUMES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, Math.min(400 * 2 ** failures, 8000)));
+      }
+    }
+    return list((await call("POST", ["sessions", sessionId, "files"], { files: [state.file.id] })).files);
+  }
+  return { done: go(), abort: () => { stopped = true; request?.abort(); } };
+}
+
+function send(request, method, address, content, onProgress) {
+  return new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable && event.total > 0) onProgress(event.loaded / event.total);
     });
@@ -81,16 +156,12 @@ export function upload(sessionId, file, onProgress) {
       } catch {
         // Proxies answer with HTML; the status says enough.
       }
-      if (request.status >= 200 && request.status < 300 && body) resolve(list(body.files));
-      else reject(ApiError.fromProblem(body, request.status));
+      resolve({ status: request.status, body });
     });
-    request.addEventListener("error", () => reject(new ApiError(strings.offline)));
+    request.addEventListener("error", () => reject(new ApiError(strings.uploadCut, { code: "cut" })));
     request.addEventListener("abort", () => reject(new ApiError(strings.stopped, { code: "aborted" })));
-    const form = new FormData();
-    form.append("file", file, file.name);
-    request.open("POST", url("sessions", sessionId, "files"));
-    request.setRequestHeader("Accept", "application/json");
-    request.send(form);
+    request.open(method, address);
+    for (const [name, value] of Object.entries({ Accept: "application/json", ...authorization() })) request.setRequestHeader(name, value);
+    request.send(content);
   });
-  return { done, abort: () => request.abort() };
 }

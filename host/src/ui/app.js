@@ -1,12 +1,14 @@
 // The page: sessions on the left, a conversation, a question box. Holds the state; the other files draw it.
 
 import { api, ApiError, upload, url } from "./api.js";
+import { downloads } from "./auth.js";
+import { ancestors, branchesView, family, runOf, titleOf, undoneTurns } from "./branches.js";
 import { composer } from "./composer.js";
-import { announce, button, confirm, h, openDialog, replace } from "./dom.js";
-import { example } from "./examples.js";
+import { announce, button, confirm, download, h, openDialog, replace } from "./dom.js";
+import { exampleFile } from "./examples.js";
 import * as format from "./format.js";
 import { icon } from "./icons.js";
-import { showSample, emptyView, filesView } from "./start.js";
+import { showSample, emptyView, filesView, skeleton } from "./start.js";
 import { sidebar } from "./sidebar.js";
 import { strings } from "./strings.js";
 import { turnView } from "./turn.js";
@@ -18,6 +20,9 @@ const state = {
   /** The open session, or null before its first file or question. */
   session: null,
   turns: [],
+  checkpoints: [],
+  /** What came before, if the session is a fork: `{turns, missing}`. */
+  inherited: { turns: [], missing: false },
   uploads: [],
   /** The turn that is under way, or null. */
   running: null,
@@ -31,17 +36,18 @@ const state = {
 
 const menu = button({ label: strings.openMenu, icon: icon("menu"), class: "icon-button menu", "aria-expanded": "false", on: { click: () => showMenu(!app.classList.contains("menu-open")) } });
 const heading = h("span", { class: "session-heading" });
-const archive = h("a", { class: "button quiet archive", download: "glovebox.zip", hidden: true, title: strings.downloadAllLabel }, icon("archive"), h("span", {}, strings.downloadAll));
+const branchesButton = button({ text: strings.branches(2), icon: icon("columns"), class: "button quiet branches-button", hidden: true, "aria-pressed": "false", on: { click: () => showBranches(!state.side) } });
+const archive = h("button", { type: "button", class: "button quiet archive", hidden: true, "aria-haspopup": "dialog", "aria-label": strings.downloadMenu, on: { click: downloadMenu } }, icon("download"), h("span", {}, strings.download));
 const content = h("div", { class: "content" });
 const scroll = h("div", { class: "scroll" }, content);
-const box = composer({ send: ask, stop, add: addFiles, showFile, cancelUpload: (item) => item.abort() });
+const box = composer({ send: ask, stop, add: addFiles, showFile, cancelUpload, retryUpload });
 const side = sidebar({ create: () => go(null), open: go, rename, remove });
 const app = document.getElementById("app");
 replace(app,
   h("a", { class: "skip", href: "#ask", on: { click: (event) => { event.preventDefault(); box.focus(); } } }, strings.skip),
   side.node,
   h("div", { class: "backdrop", on: { click: () => showMenu(false) } }),
-  h("main", { class: "main" }, h("header", { class: "topbar" }, menu, heading, h("span", { class: "grow" }), archive), scroll, box.node),
+  h("main", { class: "main" }, h("header", { class: "topbar" }, menu, heading, h("span", { class: "grow" }), branchesButton, archive), scroll, box.node),
   h("div", { class: "drop-overlay", "aria-hidden": "true" }, h("span", {}, strings.dropOverlay)));
 
 function showMenu(open) {
@@ -57,18 +63,30 @@ function drawHead() {
   const title = state.session?.title ?? "";
   heading.textContent = title;
   document.title = title ? `${title} · ${strings.name}` : strings.name;
-  archive.hidden = !state.session || state.turns.length === 0;
-  if (state.session) archive.href = url("sessions", state.session.id, "archive");
+  archive.hidden = !state.session || state.turns.length + state.inherited.turns.length === 0;
+  const members = family(state.sessions, state.session);
+  branchesButton.hidden = members.length < 2;
+  branchesButton.querySelector("span").textContent = strings.branches(members.length);
+  branchesButton.setAttribute("aria-pressed", String(Boolean(state.side)));
+  box.lockImage(state.session?.image ?? null);
   box.setFiles(state.session?.files ?? [], state.uploads);
 }
 
 function drawContent() {
   const files = state.session?.files ?? [];
-  if (state.turns.length > 0) {
+  if (state.side) {
+    replace(content, branchesView(family(state.sessions, state.session), state.session.id, { open: go, back: () => showBranches(false) }));
+    scroll.scrollTop = 0;
+    return;
+  }
+  if (state.turns.length + state.inherited.turns.length > 0) {
     const turns = h("div", { class: "turns" });
-    replace(content, turns);
+    replace(content, inheritedView(), turns);
+    drawn.clear();
     for (const turn of state.turns) append(turn);
-    turns.lastElementChild.scrollIntoView({ block: "start" });
+    arrange();
+    if (state.turns.length === 0) turns.append(branchStart());
+    turns.lastElementChild?.scrollIntoView({ block: "start" });
   } else if (files.length > 0) {
     replace(content, filesView(files, sampleOf, state.builtinOnly, ask));
   } else {
@@ -76,21 +94,142 @@ function drawContent() {
   }
 }
 
+/** The views of the turns of this session, by their turn's id. */
+const drawn = new Map();
+const idOf = (turn) => turn[turn.kind].id;
+
 function append(turn) {
-  const view = turnView(turn, { signal: state.left.signal, archive: url("sessions", state.session.id, "archive"), ask, rerun });
+  const language = state.session.image;
+  const view = turnView(turn, { signal: state.left.signal, language, ask, rerun, fork, undo });
+  content.querySelector(".branch-start")?.remove();
   content.querySelector(".turns").append(view.node);
+  drawn.set(idOf(turn), view);
   if (view.cancel) {
     state.running = view;
     box.setRunning(true);
     const { session } = state;
-    view.done.then(() => {
-      if (state.session !== session || state.running !== view) return;
+    view.done.then(async (finished) => {
+      if (state.session?.id !== session.id || state.running !== view) return;
+      state.turns = state.turns.map((one) => (idOf(one) === idOf(finished) ? finished : one));
       state.running = null;
       box.setRunning(false);
-      refreshSessions();
+      await refreshSessions();
+      if (state.session?.id === session.id) await refreshTree();
     });
   }
   return view;
+}
+
+// Branches: what came before, what was undone, and going on elsewhere.
+
+function inheritedView() {
+  const { turns, missing } = state.inherited;
+  const from = state.session?.forked_from;
+  if (!from) return null;
+  const parent = state.sessions.find((one) => one.id === from.session);
+  const context = { signal: state.left.signal, language: state.session.image, ask, rerun };
+  const before = turns.filter((turn) => ["done", "failed"].includes(turn[turn.kind].status));
+  return h("section", { class: "inherited-turns" },
+    before.map((turn) => turnView(turn, context).node),
+    h("p", { class: "branch-line" }, icon("branch"),
+      missing || !parent ? strings.parentGone : [h("span", {}, strings.branchBegins, " "), h("button", { type: "button", class: "link", on: { click: () => go(parent.id) } }, format.clip(parent.title || strings.untitled, 60))]));
+}
+
+const branchStart = () => h("p", { class: "branch-start hint" }, strings.branchEmpty);
+
+/** Marks what was undone, and offers on every step what can be done with it. */
+function arrange() {
+  const undone = undoneTurns(state.turns, state.checkpoints, state.session?.head);
+  const turns = content.querySelector(".turns");
+  for (const note of turns?.querySelectorAll(".undone-note") ?? []) note.remove();
+  for (const turn of state.turns) {
+    const view = drawn.get(idOf(turn));
+    if (!view) continue;
+    const away = undone.has(turn);
+    view.node.classList.toggle("undone", away);
+    const number = runOf(turn)?.checkpoint ?? null;
+    view.setTools({ undo: !away && number !== null && number === state.session?.head && parentOf(number) !== null });
+    if (!away) continue;
+    const title = titleOf(turn);
+    view.node.before(h("p", { class: "undone-note" }, icon("undo"), h("span", { class: "tag" }, strings.undone), h("span", { class: "undone-title" }, title),
+      button({ text: strings.bringBack, icon: icon("redo"), class: "button quiet bring-back", on: { click: () => restore(number) } })));
+  }
+}
+
+const parentOf = (number) => state.checkpoints.find((one) => one.number === number)?.parent ?? null;
+
+async function refreshTree() {
+  const { session } = state;
+  if (!session) return;
+  const [now, checkpoints] = await Promise.all([api.session(session.id), api.checkpoints(session.id)]).catch(() => [session, state.checkpoints]);
+  if (state.session?.id !== session.id) return;
+  state.session = now;
+  state.checkpoints = checkpoints;
+  drawHead();
+  if (!state.side) arrange();
+}
+
+async function restore(number) {
+  if (state.running) return;
+  try {
+    await api.restore(state.session.id, number);
+    await refreshTree();
+  } catch (error) {
+    report(error);
+  }
+}
+
+const undo = (turn) => restore(parentOf(runOf(turn).checkpoint));
+
+async function fork(turn) {
+  if (state.running) return;
+  const title = (state.session.title || strings.untitled).replace(/ · branch \d+$/, "");
+  try {
+    const made = await api.fork(state.session.id, runOf(turn).checkpoint, format.clip(strings.branchTitle(format.clip(title, MAX_TITLE_CHARS - 14), family(state.sessions, state.session).length + 1), MAX_TITLE_CHARS));
+    state.sessions = [made, ...state.sessions];
+    announce(strings.branched);
+    go(made.id);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function showBranches(side) {
+  state.side = side;
+  app.classList.toggle("side", side);
+  drawHead();
+  drawContent();
+}
+
+// Downloads.
+
+function downloadMenu() {
+  const { session } = state;
+  const turns = () => {
+    const undone = undoneTurns(state.turns, state.checkpoints, session.head);
+    return [...state.inherited.turns, ...state.turns.filter((turn) => !undone.has(turn) && ["done", "failed"].includes(turn[turn.kind].status))];
+  };
+  const status = h("p", { class: "hint", role: "status" });
+  const choice = (name, hint, glyph, made) => h("button", { type: "button", class: `choice ${name}`, on: { click: async () => {
+    status.textContent = strings.preparing;
+    try {
+      const exports = await import("./export.js");
+      const [ending, blob] = await made(exports);
+      download(`${exports.fileTitle(session.title)}${ending}`, blob);
+      dialog.close();
+    } catch (error) {
+      status.textContent = strings.downloadFailed(format.sentence(error.message));
+    }
+  } } }, icon(glyph), h("span", {}, strings[name], hint ? h("small", {}, hint) : null));
+  const workspace = downloads(h("a", { class: "choice" }, icon("file"), h("span", {}, strings.asWorkspace)), url("sessions", session.id, "archive"), "workspace.zip");
+  const dialog = h("dialog", { class: "confirm choices", "aria-label": strings.downloadMenu },
+    h("h2", {}, strings.downloadMenu),
+    choice("asZip", strings.asZipHint, "archive", async ({ everything }) => [".zip", await everything(session, turns())]),
+    choice("asNotebook", ".ipynb", "notebook", async ({ notebook }) => [".ipynb", new Blob([notebook(session, turns())], { type: "application/x-ipynb+json" })]),
+    choice("asMarkdown", ".md", "file", async ({ markdownOf }) => [".md", new Blob([markdownOf(session, turns())], { type: "text/markdown" })]),
+    workspace, status,
+    h("div", { class: "confirm-tools" }, button({ text: strings.close, on: { click: () => dialog.close() } })));
+  openDialog(dialog);
 }
 
 /** Says that something went wrong, without taking anything away. */
@@ -122,10 +261,10 @@ async function load(id) {
   }
   const { signal } = state.left;
   try {
-    const [session, turns] = await Promise.all([api.session(id), api.history(id)]);
+    const [session, turns, checkpoints] = await Promise.all([api.session(id), api.history(id), api.checkpoints(id)]);
+    const inherited = await ancestors(session);
     if (signal.aborted) return;
-    state.session = session;
-    state.turns = turns.filter((turn) => turn?.ask || turn?.run);
+    Object.assign(state, { session, checkpoints, inherited, turns: turns.filter((turn) => turn?.ask || turn?.run) });
   } catch (error) {
     if (signal.aborted) return;
     if (error.status === 404) {
@@ -143,7 +282,8 @@ async function load(id) {
 function leave() {
   state.left.abort();
   for (const item of state.uploads) item.abort();
-  Object.assign(state, { session: null, turns: [], uploads: [], running: null, left: new AbortController() });
+  Object.assign(state, { session: null, turns: [], checkpoints: [], inherited: { turns: [], missing: false }, uploads: [], running: null, side: false, left: new AbortController() });
+  app.classList.remove("side");
   box.setRunning(false);
 }
 
@@ -151,9 +291,10 @@ function leave() {
 let creating = null;
 function ensureSession(title) {
   if (state.session) return Promise.resolve(state.session);
-  creating ??= api.createSession(title).then((session) => {
+  creating ??= api.createSession(title, box.image()).then((session) => {
     state.session = { ...session, files: session.files ?? [] };
     state.sessions = [state.session, ...state.sessions];
+    state.checkpoints = [];
     history.pushState(null, "", `#${encodeURIComponent(session.id)}`);
     drawHead();
     return state.session;
@@ -212,37 +353,56 @@ async function addFiles(files) {
 }
 
 async function addFile(session, file) {
-  const item = { name: file.name, share: 0, abort: () => {} };
-  const here = () => state.session?.id === session.id;
-  const transfer = upload(session.id, file, (share) => {
-    item.share = share;
-    if (here()) box.setFiles(state.session.files, state.uploads);
-  });
-  item.abort = transfer.abort;
-  item.done = transfer.done;
+  const item = { name: file.name, share: 0, failed: null, abort: () => {} };
   state.uploads.push(item);
+  await transfer(session, file, item);
+}
+
+async function transfer(session, file, item) {
+  const here = () => state.session?.id === session.id;
+  const { done, abort } = upload(session.id, file, (share) => {
+    item.share = share;
+    if (here()) box.setShare(item);
+  });
+  Object.assign(item, { abort, done, failed: null, again: () => transfer(session, file, item) });
   drawHead();
+  if (state.turns.length + state.inherited.turns.length + (state.session?.files.length ?? 0) === 0) replace(content, h("section", { class: "overview" }, h("div", { class: "suggestions-place" }), h("article", { class: "file-card" }, h("h2", {}, file.name), skeleton())));
   try {
-    const added = await transfer.done;
+    const added = await done;
     if (here()) {
       const names = new Set(added.map((one) => one.name));
       state.session.files = [...state.session.files.filter((one) => !names.has(one.name)), ...added];
       announce(strings.uploaded(file.name));
     }
   } catch (error) {
-    if (error.code !== "aborted") notify(strings.uploadFailed(file.name, error.message));
+    if (error.code !== "aborted") {
+      notify(strings.uploadFailed(format.clip(file.name, 120), error.message));
+      item.failed = error.message;
+    }
   }
   if (!here()) return;
+  if (!item.failed) state.uploads = state.uploads.filter((one) => one !== item);
+  drawHead();
+  if (state.turns.length + state.inherited.turns.length === 0) drawContent();
+}
+
+function cancelUpload(item) {
+  item.abort();
+  if (!item.failed) return;
   state.uploads = state.uploads.filter((one) => one !== item);
   drawHead();
-  if (state.turns.length === 0) drawContent();
+}
+
+function retryUpload(item) {
+  item.share = 0;
+  item.again();
 }
 
 function showFile(file) {
   const body = h("div", { class: "sheet-body" }, h("p", { class: "hint busy" }, strings.sampling));
   const dialog = h("dialog", { class: "side-sheet", "aria-label": file.name },
     h("header", {}, h("h2", {}, file.name), h("span", { class: "grow" }),
-      h("a", { class: "button quiet", href: url("files", file.id, "content"), download: file.name }, icon("download"), h("span", {}, strings.downloadFile)),
+      downloads(h("a", { class: "button quiet" }, icon("download"), h("span", {}, strings.downloadFile)), url("files", file.id, "content"), file.name),
       button({ label: strings.deleteFile, icon: icon("trash"), class: "icon-button", on: { click: askToDelete } }),
       button({ label: strings.close, icon: icon("close"), class: "icon-button", on: { click: () => dialog.close() } })),
     body);
@@ -269,9 +429,15 @@ async function removeFile(file) {
   if (state.turns.length === 0) drawContent();
 }
 
-async function tryExample() {
-  await addFiles([new File([example.text], example.name, { type: example.type })]);
-  box.focus();
+async function tryExample(example, question) {
+  try {
+    await addFiles([await exampleFile(example)]);
+  } catch (error) {
+    report(error);
+    return;
+  }
+  if (question) await ask(question);
+  else box.focus();
 }
 
 // Questions and programs.
@@ -287,7 +453,8 @@ async function ask(question) {
   // A session made by dropping a file has the file's name until its first question.
   const first = state.turns.length === 1;
   const named = [strings.untitled, "", ...state.session.files.map((file) => file.name)];
-  if (first && named.includes(state.session.title ?? "")) rename(state.session, format.clip(question, MAX_TITLE_CHARS));
+  // As has a branch the name of what it left.
+  if (first && (named.includes(state.session.title ?? "") || (state.session.forked_from && / · branch \d+$/.test(state.session.title)))) rename(state.session, format.clip(question, MAX_TITLE_CHARS));
 }
 
 async function rerun(code) {
@@ -295,6 +462,7 @@ async function rerun(code) {
 }
 
 async function begin(title, start) {
+  if (state.side) showBranches(false);
   state.running = { cancel: async () => {} };
   box.setRunning(true);
   const { signal } = state.left;
@@ -305,7 +473,7 @@ async function begin(title, start) {
     const turn = await start(session);
     if (signal.aborted) return false;
     state.turns.push(turn);
-    if (state.turns.length === 1) replace(content, h("div", { class: "turns" }));
+    if (state.turns.length === 1 && !content.querySelector(".turns")) replace(content, h("div", { class: "turns" }));
     const view = append(turn);
     if (!view.cancel) {
       state.running = null;
@@ -359,15 +527,23 @@ const fromHash = () => {
 addEventListener("popstate", () => load(fromHash()));
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") showMenu(false);
+  // As on many pages: a slash leads to the box, unless something is being written.
+  const writing = event.target.closest?.("input, textarea, select, [contenteditable]") || event.composedPath()[0]?.isContentEditable;
+  if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey && !event.altKey && !document.querySelector("dialog[open]")) {
+    event.preventDefault();
+    box.focus();
+  }
 });
 
 async function begins() {
-  const [models] = await Promise.all([
+  const [models, images] = await Promise.all([
     api.models().catch(() => []),
+    api.images().catch(() => []),
     api.sessions().then((sessions) => (state.sessions = sessions), report),
   ]);
   state.builtinOnly = models.length > 0 && models.every((model) => model.provider === "builtin" || model.name === "builtin");
   box.setModels(models);
+  box.setImages(images);
   await load(fromHash());
 }
 

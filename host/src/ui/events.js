@@ -2,6 +2,7 @@
 // EventSource can neither be told apart from a refused request nor closed by an AbortSignal.
 
 import { api, ApiError, url } from "./api.js";
+import { authorizedFetch } from "./auth.js";
 import { strings } from "./strings.js";
 
 const RETRIES = 6;
@@ -44,7 +45,7 @@ export async function follow(kind, id, onEvent, signal, onReconnect = () => {}) 
 async function readOnce(kind, id, last, signal, onEvent) {
   const headers = { Accept: "text/event-stream" };
   if (last !== null) headers["Last-Event-ID"] = String(last);
-  const reply = await fetch(url(kind === "ask" ? "asks" : "runs", id, "events"), { headers, signal, cache: "no-store" });
+  const reply = await authorizedFetch(url(kind === "ask" ? "asks" : "runs", id, "events"), { headers, signal, cache: "no-store" });
   if (!reply.ok) throw ApiError.fromProblem(await reply.json().catch(() => null), reply.status);
   // Everything was seen already.
   if (reply.status === 204) return null;

@@ -64,6 +64,11 @@ export function sentence(text) {
   return /[.!?…)]$/.test(head) ? head : `${head}.`;
 }
 
+/** A name without what could hide or turn it around: control characters and marks of direction become visible. */
+export function visible(text) {
+  return String(text ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** At most `length` characters, cut at the end. */
 export function clip(text, length) {
   const all = String(text ?? "");

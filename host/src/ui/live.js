@@ -66,7 +66,7 @@ export function liveView(kind, about, source = "") {
     if (data.stage !== "repairing") return;
     // What a failed attempt showed is not part of the answer; its reason stays in sight while the next one is written.
     displays.replaceChildren();
-    const reason = format.clip(String(data.message ?? "").replace(/^repairing: */i, ""), 400);
+    const reason = format.clip(String(data.message ?? "").replace(/^repair(?:ing)?(?: \d+ of \d+)?: */i, ""), 400);
     replace(output, h("span", { class: "failure" }, icon("alert"), h("span", {}, strings.attemptFailed(attempt - 1, reason))));
     printed = 1;
   }
@@ -78,7 +78,7 @@ export function liveView(kind, about, source = "") {
     } else {
       written += text;
       draw(() => {
-        replace(code, h("pre", { class: "code" }, written));
+        replace(code, writing(written));
         code.scrollTop = code.scrollHeight;
       });
     }
@@ -126,6 +126,16 @@ export function liveView(kind, about, source = "") {
     }
   }
 
+  // What a model writes is words and, between fences, the program.
+  function writing(text) {
+    const fence = /(?:^|\n)```[^\n]*\n/.exec(text);
+    if (!fence) return h("p", { class: "live-prose" }, text);
+    const words = text.slice(0, fence.index).trim();
+    const rest = text.slice(fence.index + fence[0].length);
+    const end = rest.indexOf("\n```");
+    return [words ? h("p", { class: "live-prose" }, words) : null, program(end < 0 ? rest : rest.slice(0, end))];
+  }
+
   return {
     node,
     handle(type, data) {
@@ -135,7 +145,8 @@ export function liveView(kind, about, source = "") {
         pending = null;
         replace(code, program(String(data.source ?? "")));
         code.scrollTop = 0;
-      } else if (type === "run") onRun(data.event);
+      } else if (type === "candidate") print(`${strings.candidateEnded(Number(data.number) || 0, Number(data.of) || 0, format.clip(data.error ?? "", 200))}\n`, data.error ? "err" : "out");
+      else if (type === "run") onRun(data.event);
       else if (kind === "run") onRun({ ...data, type });
     },
     reconnecting: () => (message.textContent = strings.reconnecting),

@@ -3,6 +3,7 @@
 
 import { h } from "./dom.js";
 import { program } from "./highlight.js";
+import { strings } from "./strings.js";
 
 const MAX_CHARS = 200_000;
 const MAX_LINES = 5000;
@@ -158,6 +159,12 @@ function span(text, i, depth) {
     if (end > 0 && mark.length === 1 && text[end + 1] === char) end = find(text, mark, end + 2);
     if (end < 0 || /\s/.test(text[end - 1]) || (char === "_" && word(text[end + mark.length]))) return null;
     return { node: h(mark.length === 2 ? "strong" : "em", {}, inline(text.slice(from, end), depth + 1)), end: end + mark.length };
+  }
+  if (char === "!" && text[i + 1] === "[") {
+    // Asking another server for a picture would tell it that somebody reads this.
+    const middle = find(text, "](", i + 2);
+    const end = middle < 0 ? -1 : find(text, ")", middle + 2);
+    return end < 0 ? null : { node: h("em", { class: "remote-picture" }, text.slice(i + 2, middle), " ", strings.remotePicture), end: end + 1 };
   }
   if (char === "[") {
     const middle = find(text, "](", i + 1);

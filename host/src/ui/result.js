@@ -1,9 +1,13 @@
 // A finished answer or run: what went wrong, charts and tables, explanation, files, program, what it used.
 
 import { ApiError, url } from "./api.js";
-import { announce, button, download, h, replace } from "./dom.js";
+import { authorizedFetch, downloads, source } from "./auth.js";
+import { diffView } from "./diff.js";
+import { announce, button, download, h, openDialog, replace } from "./dom.js";
 import { displayKind, displayView, pictureView, playerView, textView } from "./display.js";
+import { editorView } from "./editor.js";
 import * as format from "./format.js";
+import { frameView } from "./frames.js";
 import { program } from "./highlight.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
@@ -13,9 +17,11 @@ const PICTURE = /^image\/(png|jpeg|gif|webp)$/;
 const RECORDING = /^(video\/(mp4|webm|ogg)|audio\/(mpeg|mp4|wav|x-wav|ogg|flac|webm|aac))$/;
 const MAX_LARGE_PICTURES = 4;
 const MAX_PLAYERS = 4;
+const MAX_FRAMED_BYTES = 20_000_000;
+const MAX_TILES = 24;
 
 /**
- * `turn` is `{ask}` or `{run}`. `actions`: `{ask(question), rerun(code), retry(), archive}`, archive being the URL of the zip.
+ * `turn` is `{ask}` or `{run}`. `actions`: `{language, ask(question), rerun(code), retry()}`.
  */
 export function resultView(turn, actions) {
   const ask = turn.ask ?? null;
@@ -30,8 +36,8 @@ export function resultView(turn, actions) {
     outcome && displays.length === 0 && outcome.stdout ? textView(outcome.stdout) : null,
     outcome && succeeded(outcome) && displays.length === 0 && !outcome.stdout && !ask?.explanation && !(run.artifacts?.length > 0)
       ? h("p", { class: "hint" }, strings.nothingShown) : null,
-    ask?.explanation ? h("section", { class: "explanation", "aria-label": strings.explanation }, markdown(ask.explanation)) : null,
-    files(run?.artifacts ?? [], actions.archive),
+    ask?.explanation ? h("section", { class: "explanation", "aria-label": strings.explanation }, markdown(ask.explanation), checkedView(ask.checked)) : null,
+    files(run?.artifacts ?? [], about),
     details(ask, run, outcome, displays.length > 0, actions),
     suggestions(ask, actions));
 }
@@ -43,14 +49,32 @@ function shown(outcome, run, about) {
   const recordings = (run?.artifacts ?? []).filter((artifact) => RECORDING.test(artifact.media_type)).slice(0, MAX_PLAYERS);
   const players = recordings.map((artifact) => h("figure", { class: "card" }, playerView({ src: content(artifact), mime: artifact.media_type, about })));
   const views = [...players, ...displays.map((display) => displayView(display, about)).filter(Boolean)];
-  if (displays.some((display) => displayKind(display) === "picture")) return views;
+  const drawn = displays.some((display) => displayKind(display) === "picture");
+  // A page that a program wrote is its result, if nothing else was shown.
+  if (!drawn) views.push(...(run?.artifacts ?? []).filter(isPage).slice(0, 1).map((artifact) => frameView("html", pageOf(artifact), about)));
+  if (drawn) return views;
   // A program that only saved its picture still deserves to have it seen.
   const pictures = (run?.artifacts ?? []).filter((artifact) => PICTURE.test(artifact.media_type)).slice(0, MAX_LARGE_PICTURES);
   return [...pictures.map((artifact) => pictureView({ src: content(artifact), mime: artifact.media_type, about, name: fileName(artifact.path) })), ...views];
 }
 
+const isPage = (artifact) => /^(text\/html|application\/xhtml)/.test(artifact.media_type) && artifact.size <= MAX_FRAMED_BYTES;
+
+async function pageOf(artifact) {
+  const reply = await authorizedFetch(content(artifact));
+  if (!reply.ok) throw ApiError.fromProblem(null, reply.status);
+  return reply.text();
+}
+
 const content = (artifact) => url("artifacts", artifact.id, "content");
 const fileName = (path) => String(path).split("/").at(-1);
+
+function checkedView(checked) {
+  if (!checked) return null;
+  const { missing = [], named = 0 } = checked;
+  if (missing.length > 0) return h("p", { class: "hint checked" }, icon("alert"), h("span", {}, strings.checkedMissing(missing.slice(0, 12).map((name) => format.clip(format.visible(name), 60)).join(", "))));
+  return named > 0 ? h("p", { class: "hint checked checked-fine" }, icon("check"), h("span", {}, strings.checkedAll(named))) : null;
+}
 
 function problem(item, actions) {
   if (item?.status !== "failed") return null;
@@ -78,16 +102,29 @@ function trouble(outcome) {
   ];
 }
 
-function files(artifacts, archive) {
+function files(artifacts, about) {
   if (artifacts.length === 0) return null;
-  return h("section", { class: "made", "aria-label": strings.filesMade },
-    h("div", { class: "made-head" }, h("h3", {}, strings.filesMade),
-      artifacts.length > 1 ? h("a", { class: "button quiet", href: archive, download: "glovebox.zip" }, icon("archive"), h("span", {}, strings.downloadAll)) : null),
-    h("ul", { class: "file-list" }, artifacts.map((artifact) => h("li", {},
-      h("a", { class: "file-link", href: content(artifact), download: fileName(artifact.path), data: { type: artifact.media_type } },
-        PICTURE.test(artifact.media_type) ? h("img", { src: content(artifact), alt: "", loading: "lazy" }) : h("span", { class: "file-icon" }, icon("file")),
-        h("span", { class: "file-text" }, h("span", { class: "file-name" }, artifact.path), h("span", { class: "file-size" }, format.bytes(artifact.size))),
-        icon("download"))))));
+  const list = h("ul", { class: "file-list" }, artifacts.slice(0, MAX_TILES).map((artifact) => fileTile(artifact, about)));
+  const more = artifacts.length > MAX_TILES
+    ? button({ text: strings.allFiles(artifacts.length), class: "button quiet all-files", on: { click: () => { replace(list, artifacts.map((artifact) => fileTile(artifact, about))); more.remove(); } } })
+    : null;
+  return h("section", { class: "made", "aria-label": strings.filesMade }, h("div", { class: "made-head" }, h("h3", {}, strings.filesMade)), list, more);
+}
+
+function fileTile(artifact, about) {
+  const name = format.visible(artifact.path);
+  const picture = PICTURE.test(artifact.media_type) ? source(h("img", { alt: "", loading: "lazy" }), content(artifact)) : h("span", { class: "file-icon" }, icon("file"));
+  const link = h("a", { class: "file-link", data: { type: artifact.media_type }, title: format.clip(name, 300) },
+    h("span", { class: "visually-hidden" }, `${strings.downloadFile} `), picture, h("span", { class: "file-text" }, h("bdi", { class: "file-name" }, format.clip(name, 120)), h("span", { class: "file-size" }, format.bytes(artifact.size))), icon("download"));
+  const show = isPage(artifact) ? button({ label: strings.openFramed, icon: icon("external"), class: "icon-button open-page", on: { click: () => openPage(artifact, about) } }) : null;
+  return h("li", {}, downloads(link, content(artifact), fileName(artifact.path)), show);
+}
+
+function openPage(artifact, about) {
+  const dialog = h("dialog", { class: "side-sheet wide", "aria-label": format.clip(artifact.path, 120) },
+    h("header", {}, h("h2", {}, format.clip(format.visible(artifact.path), 120)), h("span", { class: "grow" }), button({ label: strings.close, icon: icon("close"), class: "icon-button", on: { click: () => dialog.close() } })),
+    h("div", { class: "sheet-body" }, frameView("html", pageOf(artifact), about)));
+  openDialog(dialog);
 }
 
 function details(ask, run, outcome, hasDisplays, actions) {
@@ -99,15 +136,19 @@ function details(ask, run, outcome, hasDisplays, actions) {
   if (printed) panels.push([strings.output, () => outputPanel(outcome, hasDisplays)]);
   const attempts = ask?.attempts ?? [];
   if (attempts.length > 1) panels.push([strings.attempts(attempts.length), () => attemptsPanel(attempts)]);
+  if (ask?.candidates?.length > 1) panels.push([strings.candidates(ask.candidates.length), () => candidatesPanel(ask.candidates)]);
+  if (ask?.alternatives?.length > 0) panels.push([strings.alternatives(ask.alternatives.length), () => alternativesPanel(ask.alternatives, actions)]);
   const buttons = [];
-  const views = panels.map(([title, make], i) => {
-    const view = h("div", { class: "panel", hidden: true }, make());
+  const views = panels.map(([title], i) => {
+    const view = h("div", { class: "panel", hidden: true });
     buttons.push(h("button", { type: "button", class: "toggle", "aria-expanded": "false", on: { click: () => open(i) } }, h("span", {}, title), icon("chevron")));
     return view;
   });
   function open(chosen) {
     views.forEach((view, i) => {
       view.hidden = i !== chosen || !view.hidden;
+      // Made when it is opened first: long histories stay light.
+      if (!view.hidden && !view.hasChildNodes()) replace(view, panels[i][1]());
       buttons[i].setAttribute("aria-expanded", String(!view.hidden));
       if (!view.hidden) view.scrollIntoView({ block: "nearest" });
     });
@@ -132,29 +173,17 @@ const span = (item) => (item?.finished_at ? new Date(item.finished_at) - new Dat
 
 function programPanel(source, actions) {
   const view = h("div", { class: "program" });
+  const extension = actions.language === "javascript" ? "js" : "py";
   const show = () => replace(view, h("div", { class: "panel-tools" },
     button({ text: strings.edit, icon: icon("pencil"), class: "button quiet edit", on: { click: edit } }),
     h("span", { class: "grow" }),
     copyButton(source),
-    button({ label: strings.savePy, icon: icon("download"), class: "icon-button save-program", on: { click: () => download("program.py", new Blob([source], { type: "text/x-python" })) } })),
+    button({ label: strings.saveProgram(extension), icon: icon("download"), class: "icon-button save-program", on: { click: () => download(`program.${extension}`, new Blob([source], { type: "text/plain" })) } })),
   program(source));
   const edit = () => {
-    const box = h("textarea", { class: "editor", "aria-label": strings.editLabel, spellcheck: "false", autocapitalize: "off", rows: Math.min(30, source.split("\n").length + 2) });
-    box.value = source;
-    const start = () => {
-      if (!box.value.trim()) return;
-      show();
-      actions.rerun(box.value);
-    };
-    box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) start();
-      if (event.key === "Escape") show();
-    });
-    replace(view, h("div", { class: "panel-tools" },
-      button({ text: strings.run, icon: icon("play"), class: "button primary run", on: { click: start } }),
-      button({ text: strings.cancel, class: "button quiet", on: { click: show } }),
-      h("span", { class: "grow" }), h("span", { class: "hint" }, strings.editKeys)), box);
-    box.focus();
+    const editor = editorView(source, actions.language, { leave: show, run: (text) => { show(); actions.rerun(text); } });
+    replace(view, editor.node);
+    editor.focus();
   };
   show();
   return view;
@@ -187,9 +216,22 @@ function outputPanel(outcome, withStdout) {
 
 function attemptsPanel(attempts) {
   return h("ol", { class: "attempts" }, attempts.map((attempt, i) => h("li", {},
-    h("details", {},
+    h("details", { open: i > 0 && i === attempts.length - 1 },
       h("summary", {}, h("strong", {}, strings.attempt(i + 1)), h("span", { class: attempt.error ? "attempt-error" : "attempt-fine" }, attempt.error || strings.attemptWorked)),
-      program(String(attempt.program ?? ""))))));
+      i > 0 ? [h("p", { class: "hint" }, strings.changedFrom(i)), diffView(String(attempts[i - 1].program ?? ""), String(attempt.program ?? ""))] : program(String(attempt.program ?? ""))))));
+}
+
+function candidatesPanel(candidates) {
+  return h("ol", { class: "attempts" }, candidates.map((one, i) => h("li", {}, h("details", {},
+    h("summary", {}, h("strong", {}, strings.attempt(i + 1)), one.kept ? h("span", { class: "tag" }, strings.kept) : null, h("span", { class: one.error ? "attempt-error" : "attempt-fine" }, one.error || strings.attemptWorked)),
+    program(String(one.program ?? ""))))));
+}
+
+function alternativesPanel(alternatives, actions) {
+  return h("ul", { class: "attempts" }, alternatives.map((one, i) => h("li", {}, h("details", {},
+    h("summary", {}, h("strong", {}, one.title || strings.alternative(i + 1))),
+    button({ text: strings.runAlternative, icon: icon("play"), class: "button quiet", on: { click: () => actions.rerun(String(one.program ?? "")) } }),
+    program(String(one.program ?? ""))))));
 }
 
 function suggestions(ask, actions) {

@@ -1,5 +1,6 @@
 // What is known of a file: facts, columns with little charts, first rows; or a picture, or the beginning of a text.
 
+import { source } from "./auth.js";
 import { button, h, replace, svg } from "./dom.js";
 import { playerView, textView } from "./display.js";
 import * as format from "./format.js";
@@ -68,7 +69,7 @@ function content(file, sample) {
     case "text":
       return textView(sample.preview);
     case "image":
-      return h("div", { class: "card thumbnail" }, h("img", { src: url("files", file.id, "content"), alt: sample.name }));
+      return h("div", { class: "card thumbnail" }, source(h("img", { alt: sample.name }), url("files", file.id, "content")));
     default:
       return [h("p", {}, strings.binary), textView(sample.magic ?? "")];
   }

@@ -1,6 +1,7 @@
-// What a session shows before its first question: a place to drop files, or the files and what could be asked.
+// What a session shows before its first question: a place to drop files and examples, or the files and what could be asked.
 
 import { button, h, replace } from "./dom.js";
+import { examples } from "./examples.js";
 import * as format from "./format.js";
 import { icon } from "./icons.js";
 import { suggestionList } from "./result.js";
@@ -8,7 +9,7 @@ import { sampleView } from "./sample.js";
 import { strings } from "./strings.js";
 import { suggest } from "./suggest.js";
 
-/** The empty page. `actions`: `{pick(), example()}`; `builtinOnly`: no language model is configured. */
+/** The empty page. `actions`: `{pick(), example(example, question)}`; `builtinOnly`: no language model is configured. */
 export function emptyView(builtinOnly, actions) {
   return h("section", { class: "start" },
     h("h1", {}, strings.heroTitle),
@@ -17,13 +18,28 @@ export function emptyView(builtinOnly, actions) {
       h("span", { class: "drop-icon" }, icon("upload")),
       h("p", { class: "drop-title" }, strings.dropTitle, " ", strings.dropOr, " ", h("button", { type: "button", class: "link", on: { click: () => actions.pick() } }, strings.choose)),
       h("p", { class: "hint" }, strings.dropHint)),
-    h("p", { class: "example" }, h("span", {}, strings.exampleTitle), " ", button({ text: strings.exampleText, icon: icon("spark"), class: "button quiet try-example", on: { click: () => actions.example() } })),
+    h("section", { class: "examples", "aria-label": strings.exampleTitle },
+      h("h2", {}, strings.exampleTitle),
+      h("div", { class: "example-cards" }, examples.map((example) => exampleCard(example, actions)))),
     builtinOnly ? note() : null);
 }
 
-/** That only the builtin planner is there. */
+function exampleCard(example, actions) {
+  return h("article", { class: "example-card", "aria-label": example.title },
+    h("header", {}, h("span", { class: "file-icon" }, icon(example.icon)),
+      h("div", {}, h("h3", {}, example.title), h("p", { class: "hint" }, example.about))),
+    h("ul", {}, example.questions.map((question) => h("li", {},
+      h("button", { type: "button", class: "example-question", on: { click: () => actions.example(example, question) } }, h("span", {}, question), icon("arrow"))))),
+    button({ text: strings.exampleLook, class: "button quiet try-example", on: { click: () => actions.example(example, null) } }));
+}
+
+/** That only the builtin planner is there, and how to have more. */
 function note() {
-  return h("p", { class: "note" }, icon("spark"), h("span", {}, strings.builtinNote));
+  return h("details", { class: "note" },
+    h("summary", {}, icon("spark"), h("span", {}, strings.builtinNote), h("span", { class: "note-more" }, strings.builtinHow)),
+    h("div", { class: "note-body" },
+      h("p", {}, strings.builtinText),
+      strings.builtinSteps.map(([words, command]) => [h("p", {}, words), h("pre", { class: "code", tabindex: 0 }, command)])));
 }
 
 /**
@@ -42,9 +58,16 @@ export function filesView(files, sampleOf, builtinOnly, ask) {
 }
 
 function fileCard(file, sample) {
-  const body = h("div", { class: "file-body" }, h("p", { class: "hint busy" }, strings.sampling));
+  const body = h("div", { class: "file-body" }, skeleton());
   showSample(body, file, sample);
   return h("article", { class: "file-card", "aria-label": file.name }, h("h2", {}, file.name), body);
+}
+
+/** The outline of what is about to be there. */
+export function skeleton() {
+  return h("div", { class: "skeleton", role: "status", "aria-label": strings.sampling },
+    h("p", { class: "hint busy" }, strings.sampling),
+    h("div", { class: "columns", "aria-hidden": "true" }, Array.from({ length: 4 }, () => h("div", { class: "ghost" }))));
 }
 
 /** Fills `body` with a file's sample when it is there, or with the reason why not. */

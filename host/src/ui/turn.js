@@ -1,9 +1,10 @@
 // One turn of the conversation: the question or program, live while it is under way, its result after that.
 
 import { api, ApiError } from "./api.js";
-import { announce, h, replace } from "./dom.js";
+import { announce, button, h, replace } from "./dom.js";
 import { follow } from "./events.js";
 import * as format from "./format.js";
+import { icon } from "./icons.js";
 import { liveView } from "./live.js";
 import { resultView } from "./result.js";
 import { strings } from "./strings.js";
@@ -11,24 +12,37 @@ import { strings } from "./strings.js";
 const isOver = (item) => item.status === "done" || item.status === "failed";
 
 /**
- * Shows `turn` (`{kind, ask}` or `{kind, run}`). `context`: `{signal, archive, ask, rerun, changed(turn)}`; `signal` ends
- * the following of a turn whose session was left. Returns `{node, done}`; `done` resolves when the turn is over.
+ * Shows `turn` (`{kind, ask}` or `{kind, run}`). `context`: `{signal, language, ask, rerun, fork(turn), undo(turn)}`; `signal`
+ * ends the following of a turn whose session was left; without `fork` the turn is part of another session. Returns
+ * `{node, done, setTools({undo})}`; `done` resolves with the turn when it is over.
  */
 export function turnView(turn, context) {
   const kind = turn.kind === "run" ? "run" : "ask";
   let item = turn[kind];
   const body = h("div", { class: "turn-body" });
   const title = kind === "ask" ? item.question : strings.yourProgram;
-  const node = h("article", { class: "turn", "aria-label": format.clip(title, 120), data: { id: item.id, kind } },
-    h("header", { class: "question" }, h("h2", {}, title), h("time", { datetime: item.created_at }, format.when(item.created_at))), body);
+  const tools = h("div", { class: "turn-tools", hidden: true });
+  const node = h("article", { class: context.fork ? "turn" : "turn inherited", "aria-label": format.clip(title, 120), data: { id: item.id, kind } },
+    h("header", { class: "question" }, h("h2", {}, title), h("time", { datetime: item.created_at }, format.when(item.created_at))), body, tools);
 
   const actions = {
-    archive: context.archive,
+    language: context.language,
     ask: context.ask,
     rerun: context.rerun,
     retry: () => (kind === "ask" ? context.ask(item.question) : context.rerun(item.code)),
   };
   const show = () => replace(body, resultView({ [kind]: item }, actions));
+
+  /** What can be done with a step: go back before it, or go on from it elsewhere. */
+  function setTools({ undo }) {
+    const run = kind === "ask" ? item.run : item;
+    const kept = isOver(item) && run?.checkpoint !== null && run?.checkpoint !== undefined;
+    tools.hidden = !context.fork || !kept;
+    if (tools.hidden) return;
+    replace(tools,
+      button({ text: strings.tryElse, icon: icon("branch"), class: "button quiet fork", title: strings.tryElseLabel, on: { click: () => context.fork({ kind, [kind]: item }) } }),
+      undo ? button({ text: strings.undo, icon: icon("undo"), class: "button quiet undo", title: strings.undoLabel, on: { click: () => context.undo({ kind, [kind]: item }) } }) : null);
+  }
 
   async function watch() {
     const live = liveView(kind, title, kind === "run" ? item.code : "");
@@ -36,22 +50,23 @@ export function turnView(turn, context) {
     try {
       item = { ...item, ...(await follow(kind, item.id, live.handle, context.signal, live.reconnecting)) };
     } catch (error) {
-      if (context.signal.aborted) return;
+      if (context.signal.aborted) return turn;
       item = { ...item, status: "failed", error: { detail: error instanceof ApiError ? error.message : strings.interrupted } };
     } finally {
       live.finish();
     }
     await collapse(live.node.querySelector(".live-panes"));
-    if (context.signal.aborted) return;
+    if (context.signal.aborted) return turn;
     show();
     announce(strings.finished);
+    return { kind, [kind]: item };
   }
 
   if (isOver(item)) {
     show();
-    return { node, done: Promise.resolve() };
+    return { node, setTools, done: Promise.resolve(turn) };
   }
-  return { node, done: watch(), cancel: () => api.cancel(kind, item.id) };
+  return { node, setTools, done: watch(), cancel: () => api.cancel(kind, item.id) };
 }
 
 // The panes fold away gently; the charts below them, already on the page, move up instead of jumping.

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::jail::Locked;
+
 use super::trial::{Trial, Tried};
 use super::turn::{Kept, Turn};
 
@@ -17,8 +19,8 @@ const MAX_FRAME: u32 = 512 << 20;
 /// To a worker.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Request {
-    /// Map an image, so that the first job finds it there. Not answered.
-    Load(String),
+    /// Lock yourself into this directory for good. The first word to a worker; answered with `Locked`.
+    Enter(PathBuf),
     /// Run a job. Answered with events and one `Outcome` or `Failed`.
     Run(Box<Job>),
     /// Take a session's turn. Answered with events and one `Turned`, `Checkpoint` or `Failed`.
@@ -36,8 +38,10 @@ pub(super) enum Request {
 /// From a worker.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// It takes jobs now.
+    /// It has mapped its images and waits to be told where to work.
     Ready,
+    /// It is locked, and takes jobs now.
+    Locked(Locked),
     /// Something that the job did.
     Event(Event),
     /// The job is over. What the events brought already (output, displays) is left out.

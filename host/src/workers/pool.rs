@@ -1,9 +1,9 @@
 //! The pool's side: starts workers, hands them jobs, kills the ones that do not answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -14,13 +14,17 @@ use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
+use super::compartment;
 use super::frame::{self, Reply, Request};
 use super::turn::{Kept, Turn, Turned};
+use crate::jail::Locked;
 use crate::media::MediaService;
 
 mod homes;
+mod idle;
 mod trials;
 use homes::Homes;
+use idle::Idle;
 
 /// Longest start of a worker.
 const START: Duration = Duration::from_secs(30);
@@ -45,8 +49,12 @@ pub struct PoolConfig {
     pub cache_dir: PathBuf,
     /// Directory of further images.
     pub images_dir: Option<PathBuf>,
-    /// Images that workers map before their first job.
+    /// Images that workers map before they lock themselves.
     pub preload: Vec<String>,
+    /// Every job is beneath a directory in this one: its compartment, which a worker enters for good.
+    pub root: PathBuf,
+    /// Workers that wait for a compartment that has none, beside those that work.
+    pub spares: usize,
     /// Sessions that are kept alive in all workers together.
     pub live_sessions: usize,
 }
@@ -58,7 +66,9 @@ pub struct Pool(Arc<Inner>);
 struct Inner {
     config: PoolConfig,
     free: Semaphore,
-    idle: Mutex<Vec<Worker>>,
+    idle: Mutex<Idle<Worker>>,
+    images: Mutex<Vec<String>>,
+    locked: OnceLock<Locked>,
     waiting: AtomicUsize,
     homes: Mutex<Homes>,
     media: MediaService,
@@ -74,18 +84,32 @@ impl Pool {
         let workers = config.workers.max(1);
         let pool = Pool(Arc::new(Inner {
             free: Semaphore::new(workers),
-            idle: Mutex::new(Vec::new()),
+            // As many again may rest in compartments whose next job can come any moment.
+            idle: Mutex::new(Idle::new(2 * workers + config.spares)),
+            images: Mutex::new(config.preload.clone()),
+            locked: OnceLock::new(),
             waiting: AtomicUsize::new(0),
             homes: Mutex::default(),
             media: MediaService::new(&config.program),
             config,
         }));
-        let first = Worker::start(&pool.0.config).await?;
+        let first = pool.0.start().await?;
         pool.0.put_back(first);
         for _ in 1..workers {
             pool.0.clone().refill();
         }
         Ok(pool)
+    }
+
+    /// Lets a worker lock itself into the compartment of this path, and tells what it gave up.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be locked far enough, or our side failed.
+    pub async fn locked(&self, path: &Path) -> Result<Locked, RunError> {
+        let worker = self.0.worker_for(None, path).await?;
+        self.0.put_back(worker);
+        self.0.locked.get().cloned().ok_or_else(|| RunError::Worker("did not say how it is locked".into()))
     }
 
     /// Number of worker processes.
@@ -100,13 +124,19 @@ impl Pool {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// Tells idle workers to map an image that was just prepared.
-    pub async fn preload(&self, image: &str) {
-        let idle = std::mem::take(&mut *self.0.idle());
-        for mut worker in idle {
-            if worker.tell(&Request::Load(image.into())).await.is_ok() {
-                self.0.put_back(worker);
+    /// Lets workers have an image that was just prepared: those that wait for their first job are replaced, since a
+    /// locked one can map no code.
+    pub fn preload(&self, image: &str) {
+        {
+            let mut images = self.0.images.lock().unwrap_or_else(PoisonError::into_inner);
+            if images.iter().any(|known| known == image) {
+                return;
             }
+            images.push(image.to_owned());
+        }
+        let outdated = self.0.idle().take_outsiders();
+        for _ in outdated {
+            self.0.clone().refill();
         }
     }
 
@@ -126,7 +156,7 @@ impl Pool {
         let Some(_place) = self.place(cancel).await? else {
             return Ok(Heard::default().stopped(&job, Ending::Cancelled, on_event));
         };
-        let worker = self.0.any_worker().await?;
+        let worker = self.0.worker_for(Some(&job.image), &job.workspace).await?;
         let (outcome, _) = self.0.work(worker, Request::Run(Box::new(job)), on_event, cancel).await?;
         Ok(outcome)
     }
@@ -151,7 +181,7 @@ impl Pool {
         let home = self.0.homes().of(&session);
         let worker = match home.and_then(|id| self.0.take_idle(id)).and_then(Worker::if_alive) {
             Some(worker) => worker,
-            None => self.0.any_worker().await?,
+            None => self.0.worker_for(Some(&turn.job.image), &turn.job.workspace).await?,
         };
         self.0.homes().moved(&session, worker.id);
         let (outcome, kept) = self.0.work(worker, Request::Turn(Box::new(turn)), on_event, cancel).await?;
@@ -196,10 +226,13 @@ impl std::fmt::Debug for Pool {
 
 impl Inner {
     fn put_back(&self, worker: Worker) {
-        self.idle().push(worker);
+        let surplus = self.idle().put(worker);
+        for worker in surplus {
+            self.homes().gone(worker.id);
+        }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+    fn idle(&self) -> MutexGuard<'_, Idle<Worker>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -208,17 +241,34 @@ impl Inner {
     }
 
     fn take_idle(&self, id: u64) -> Option<Worker> {
-        let mut idle = self.idle();
-        let index = idle.iter().position(|worker| worker.id == id)?;
-        Some(idle.swap_remove(index))
+        self.idle().take(|worker| worker.id == id)
     }
 
-    async fn any_worker(&self) -> Result<Worker, RunError> {
-        let idle = self.idle().pop();
-        match idle.and_then(Worker::if_alive) {
-            Some(worker) => Ok(worker),
-            None => Worker::start(&self.config).await,
+    /// A worker that has mapped the image, in the compartment of this workspace.
+    async fn worker_for(self: &Arc<Self>, image: Option<&str>, workspace: &Path) -> Result<Worker, RunError> {
+        let compartment = compartment::of(&self.config.root, workspace)?;
+        let has = |worker: &Worker| image.is_none_or(|image| worker.images.iter().any(|mapped| mapped == image));
+        let found = self.idle().choose(&compartment, has);
+        let mut worker = match found.and_then(Worker::if_alive) {
+            Some(worker) => worker,
+            None => self.start().await?,
+        };
+        if worker.compartment.is_none() {
+            let locked = worker.enter(compartment).await?;
+            if self.locked.set(locked.clone()).is_ok() && !locked.is_full() {
+                tracing::warn!(jail = %locked, "this machine does not give workers a whole jail; see `glovebox doctor`");
+            }
+            // The next compartment should not wait for a process to start.
+            if self.idle().outsiders() < self.config.spares {
+                self.clone().refill();
+            }
         }
+        Ok(worker)
+    }
+
+    async fn start(&self) -> Result<Worker, RunError> {
+        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Worker::start(&self.config, images).await
     }
 
     /// Lets a worker do one thing; afterwards it is put back or replaced.
@@ -240,19 +290,23 @@ impl Inner {
         Ok((outcome, kept))
     }
 
-    /// Starts a worker in the background.
+    /// Starts a worker in the background, if there are too few.
     fn refill(self: Arc<Self>) {
         tokio::spawn(async move {
-            match Worker::start(&self.config).await {
-                Ok(worker) => {
-                    let mut idle = self.idle();
-                    if idle.len() < self.config.workers.max(1) {
-                        idle.push(worker);
-                    }
-                }
+            if !self.is_short() {
+                return;
+            }
+            match self.start().await {
+                Ok(worker) if self.is_short() => self.put_back(worker),
+                Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "a worker did not start"),
             }
         });
+    }
+
+    fn is_short(&self) -> bool {
+        let idle = self.idle();
+        idle.outsiders() < self.config.spares || idle.len() < self.config.workers.max(1)
     }
 }
 
@@ -311,12 +365,23 @@ struct Worker {
     /// Replies, read by a task of its own: reading a frame must not be cut in the middle.
     replies: mpsc::Receiver<Reply>,
     jobs: u32,
+    /// Images that it has mapped.
+    images: Vec<String>,
+    /// Where it works; `None` before its first job.
+    compartment: Option<PathBuf>,
+}
+
+impl idle::Resident for Worker {
+    fn compartment(&self) -> Option<&Path> {
+        self.compartment.as_deref()
+    }
 }
 
 impl Worker {
-    async fn start(config: &PoolConfig) -> Result<Worker, RunError> {
+    async fn start(config: &PoolConfig, images: Vec<String>) -> Result<Worker, RunError> {
         let mut command = Command::new(&config.program);
         command.arg("worker").arg("--cache-dir").arg(&config.cache_dir);
+        command.args(images.iter().flat_map(|image| ["--image", image.as_str()]));
         let share = config.live_sessions.div_ceil(config.workers.max(1));
         command.arg("--live-sessions").arg(share.to_string());
         if let Some(dir) = &config.images_dir {
@@ -334,16 +399,27 @@ impl Worker {
         tokio::spawn(read_replies(stdout, sender));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut worker = Worker { id, child, stdin, replies, jobs: 0 };
+        let mut worker = Worker { id, child, stdin, replies, jobs: 0, images, compartment: None };
         match tokio::time::timeout(START, worker.replies.recv()).await {
-            Ok(Some(Reply::Ready)) => {}
-            Ok(_) => return Err(RunError::Worker("did not start: its first word was wrong".into())),
-            Err(_) => return Err(RunError::Worker(format!("did not start within {} s", START.as_secs()))),
+            Ok(Some(Reply::Ready)) => Ok(worker),
+            Ok(Some(_)) => Err(RunError::Worker("did not start: its first word was wrong".into())),
+            Ok(None) => Err(RunError::Worker(format!("did not start ({})", worker.epitaph().await))),
+            Err(_) => Err(RunError::Worker(format!("did not start within {} s", START.as_secs()))),
         }
-        for image in &config.preload {
-            worker.tell(&Request::Load(image.clone())).await?;
+    }
+
+    /// Lets it lock itself into a compartment.
+    async fn enter(&mut self, compartment: PathBuf) -> Result<Locked, RunError> {
+        self.tell(&Request::Enter(compartment.clone())).await?;
+        match tokio::time::timeout(START, self.replies.recv()).await {
+            Ok(Some(Reply::Locked(locked))) => {
+                self.compartment = Some(compartment);
+                Ok(locked)
+            }
+            Ok(Some(_)) => Err(RunError::Worker("broke its protocol".into())),
+            Ok(None) => Err(RunError::Worker(format!("did not lock itself ({})", self.epitaph().await))),
+            Err(_) => Err(RunError::Worker(format!("did not lock itself within {} s", START.as_secs()))),
         }
-        Ok(worker)
     }
 
     fn if_alive(mut self) -> Option<Worker> {
@@ -403,7 +479,7 @@ impl Worker {
                             (number, if granted { answer.await } else { None })
                         }));
                     }
-                    Some(Reply::Ready | Reply::Tried(_)) => return Err(RunError::Worker("broke its protocol".into())),
+                    Some(Reply::Ready | Reply::Locked(_) | Reply::Tried(_)) => return Err(RunError::Worker("broke its protocol".into())),
                     None => return Err(RunError::Worker(format!("died ({})", self.epitaph().await))),
                 },
                 (number, answer) = under_way(&mut answering) => {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use glovebox_runtime::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::jail;
+
 use super::frame::{self, Reply, Request};
 use super::sessions::Sessions;
 use super::trial::Templates;
@@ -20,13 +22,41 @@ use super::trial::Templates;
 /// A worker without a job for so long has the time to make the next one faster; a busy one would lose by it.
 const IDLE: Duration = Duration::from_millis(5);
 
-/// Runs jobs from standard input until it ends. Standard output carries events and outcomes.
+/// What a worker is started with.
+#[derive(Debug)]
+pub struct Setting {
+    /// Cache of prepared images.
+    pub cache: PathBuf,
+    /// Directory of further images.
+    pub images_dir: Option<PathBuf>,
+    /// Images that it maps. It can map no others later.
+    pub images: Vec<String>,
+    /// Sessions that it keeps alive.
+    pub live_sessions: usize,
+}
+
+/// Maps images, locks this process where it is told to, then runs jobs from standard input until it ends. Standard output
+/// carries events and outcomes.
 ///
 /// # Errors
 ///
-/// If the pipes to the pool break or the image store cannot be opened.
-pub fn worker_main(cache: &Path, images_dir: Option<&Path>, live_sessions: usize) -> anyhow::Result<()> {
-    let store = crate::images::open(cache, images_dir)?;
+/// If the process cannot be locked, the pipes to the pool break or the image store cannot be opened.
+pub fn worker_main(setting: &Setting) -> anyhow::Result<()> {
+    let store = crate::images::open(&setting.cache, setting.images_dir.as_deref())?;
+    let images = Images::load(&store, &setting.images);
+    glovebox_runtime::open_pagemap();
+    frame::write(&mut std::io::stdout().lock(), &Reply::Ready)?;
+    // The first word says where its jobs will be. There is no second thread yet, which would stay free.
+    let compartment = match frame::read::<Request>(&mut std::io::stdin().lock())? {
+        Some(Request::Enter(compartment)) => compartment,
+        Some(_) => anyhow::bail!("it was given work before it was told where"),
+        None => return Ok(()),
+    };
+    let locked = jail::worker::lock(&compartment, &[&setting.cache])?;
+    // A guest's `/tmp`, for one. This process has set none before.
+    let temporary = Some(compartment.join("tmp")).filter(|dir| dir.is_dir());
+    let _ = tempfile::env::override_temp_dir(temporary.as_deref().unwrap_or(&compartment));
+    frame::write(&mut std::io::stdout().lock(), &Reply::Locked(locked))?;
     let (requests, inbox) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let mut stdin = std::io::stdin().lock();
@@ -39,19 +69,17 @@ pub fn worker_main(cache: &Path, images_dir: Option<&Path>, live_sessions: usize
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(serve(store, inbox, Sessions::new(live_sessions)))
+    runtime.block_on(serve(images, inbox, Sessions::new(setting.live_sessions)))
 }
 
 async fn serve(
-    store: ImageStore,
+    images: Images,
     mut inbox: mpsc::UnboundedReceiver<Request>,
     mut sessions: Sessions,
 ) -> anyhow::Result<()> {
     let out = RefCell::new(BufWriter::new(std::io::stdout().lock()));
     let say = |reply: &Reply| frame::write(&mut *out.borrow_mut(), reply);
-    let mut images = Images { store, loaded: HashMap::new() };
     let (services, mut calls) = PoolServices::pair();
-    say(&Reply::Ready)?;
     let mut templates = Templates::default();
     let mut next = None;
     while let Some(request) = match next.take() {
@@ -59,9 +87,7 @@ async fn serve(
         None => inbox.recv().await,
     } {
         match request {
-            // A job for it will say what is wrong.
-            Request::Load(name) => drop(images.get(&name)),
-            Request::Cancel | Request::Answer(..) => {}
+            Request::Cancel | Request::Answer(..) | Request::Enter(_) => {}
             Request::Forget(session) => sessions.forget(&session),
             Request::Run(job) => {
                 let image = images.get(&job.image);
@@ -216,19 +242,20 @@ async fn watch(
     Ok(reply)
 }
 
-/// Images that this worker has mapped.
-struct Images {
-    store: ImageStore,
-    loaded: HashMap<String, Arc<Image>>,
-}
+/// Images that this worker has mapped, or why it could not.
+struct Images(HashMap<String, Result<Arc<Image>, String>>);
 
 impl Images {
-    fn get(&mut self, name: &str) -> Result<Arc<Image>, RunError> {
-        if let Some(image) = self.loaded.get(name) {
-            return Ok(image.clone());
+    fn load(store: &ImageStore, names: &[String]) -> Images {
+        let load = |name: &String| (name.clone(), store.load(name).map_err(|error| error.to_string()));
+        Images(names.iter().map(load).collect())
+    }
+
+    fn get(&self, name: &str) -> Result<Arc<Image>, RunError> {
+        match self.0.get(name) {
+            Some(Ok(image)) => Ok(image.clone()),
+            Some(Err(reason)) => Err(RunError::Worker(reason.clone())),
+            None => Err(RunError::Worker(format!("has not mapped the image `{name}`"))),
         }
-        let image = self.store.load(name)?;
-        self.loaded.insert(name.into(), image.clone());
-        Ok(image)
     }
 }

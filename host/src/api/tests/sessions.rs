@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
     }
 
     fn workspace(&self) -> PathBuf {
-        self.server.state.storage.workspaces().join(self.path.rsplit('/').next().unwrap())
+        self.server.state.storage.workspace(&crate::tenants::Tenant::local(), self.path.rsplit('/').next().unwrap())
     }
 
     async fn begin(&self, code: &str) -> String {
@@ -135,7 +135,7 @@ async fn a_question_whose_program_is_repaired_leaves_the_last_ones_state_alone()
     assert_eq!(ask["status"], "failed", "{ask}");
     assert_eq!(session.memory().await, ("one,twice,recall".into(), "echo.txt".into()));
     // No layer is left over: each belongs to a checkpoint.
-    let layers = std::fs::read_dir(server.state.storage.layers()).unwrap().count();
+    let layers = std::fs::read_dir(server.state.storage.layers(&crate::tenants::Tenant::local())).unwrap().count();
     assert_eq!(layers, 4);
 }
 
@@ -274,7 +274,7 @@ async fn a_damaged_checkpoint_is_named_and_an_earlier_one_can_be_gone_back_to() 
     session.run("two").await;
     let id = session.path.rsplit('/').next().unwrap();
     let head = server.state.storage.checkpoint(&crate::tenants::Tenant::local(), id, 2).await.unwrap();
-    let layers = server.state.storage.layers_of(&head).await.unwrap();
+    let layers = server.state.storage.layers_of(&crate::tenants::Tenant::local(), &head).await.unwrap();
     std::fs::write(layers.last().unwrap(), "garbage").unwrap();
     server.state.backend.forget(id).await;
     let run = session.run("three").await;
@@ -366,10 +366,12 @@ async fn a_run_is_replayed_from_its_record_and_says_what_is_gone() {
     let (_, replay) = server.call("POST", &path, json!({})).await;
     assert_eq!(replay, json!({ "equal": true, "deterministic": false, "differences": [] }));
     // Once its checkpoint is gone, that is said.
-    let workspaces = std::fs::read_dir(server.state.storage.workspaces()).unwrap().count();
+    let tenant = crate::tenants::Tenant::local();
+    let in_dir = |path: PathBuf| std::fs::read_dir(path).unwrap().count();
+    let workspaces = in_dir(server.state.storage.workspace(&tenant, ""));
     server.state.storage.forget_checkpoints().await;
     refused(&server.call("POST", &path, json!({})).await, StatusCode::CONFLICT, "conflict", "checkpoint 1");
-    assert_eq!((workspaces, std::fs::read_dir(server.state.storage.tmp()).unwrap().count()), (1, 0));
+    assert_eq!((workspaces, in_dir(server.state.storage.aside(&tenant))), (1, 0));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ impl Pool {
         let Some(_place) = self.place(cancel).await? else {
             return Err(RunError::Worker("was not asked: the trial was cancelled".into()));
         };
-        let worker = self.0.any_worker().await?;
+        let worker = self.0.worker_for(Some(&trial.image), &trial.subject.workspace).await?;
         self.0.try_out(worker, trial, cancel).await
     }
 }
