@@ -61,6 +61,7 @@ fn a_page_that_a_program_left_is_shown_from_another_origin_and_sandboxed() {
         assert!(!server.log().contains(parts[4]), "the log holds a link that works");
     }
     client.post("/api/v1/artifacts/art_0/url", &json!({})).problem(404, "not_found");
-    let page = client.get("/").header("content-security-policy");
-    assert!(page.contains("frame-src http://127.0.0.1:"), "{page}");
+    let page = client.get("/");
+    let page = page.header("content-security-policy");
+    assert!(page.contains("frame-src 'self' http://127.0.0.1:"), "{page}");
 }
