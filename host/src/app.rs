@@ -278,7 +278,7 @@ impl App {
     /// Ends everything that is under way and waits until it is written down, at most `grace`.
     pub async fn cancel_all(&self, grace: std::time::Duration) {
         for live in self.live.all() {
-            live.cancel.cancel();
+            live.stop();
         }
         let _ = tokio::time::timeout(grace, self.live.idle()).await;
     }

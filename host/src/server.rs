@@ -174,6 +174,9 @@ async fn expire(state: AppState) {
         if let Err(error) = state.storage.forget_audit(state.config.audit_days).await {
             tracing::error!(detail = error.detail, cause = ?error.cause, "failed to shorten the audit log");
         }
+        if let Err(error) = state.storage.forget_keys().await {
+            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to forget keys of old requests");
+        }
     }
 }
 
