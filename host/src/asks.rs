@@ -74,7 +74,7 @@ pub async fn start(
     // What was read before it was ours may have changed.
     let session = app.storage.session(tenant, &session.id).await?;
     turns::check(app, tenant, &session).await?;
-    let policy = app.policy(tenant, &session.policy)?;
+    let policy = &app.policy(tenant, &session.policy)?;
     let image = app.ready_image(&session.image, policy)?;
     let ticket = app.ask_queue.join(tenant)?;
     let (mut limits, mut effort) = (policy.limits.clone(), effort);

@@ -72,7 +72,7 @@ pub enum Keep {
 /// Unknown image, policy or file; not ready; busy; arguments that no program can be given; a session that is busy, has
 /// ended or may take no more turns; a key that is taken.
 pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<Live>> {
-    let policy = app.policy(tenant, &new.policy)?;
+    let policy = &app.policy(tenant, &new.policy)?;
     app.ready_image(&new.image, policy)?;
     check(&new.program)?;
     let id = new_id("run");
@@ -191,7 +191,7 @@ async fn prepare(
     tenant: &Tenant,
     record: &RunRecord,
 ) -> Result<(Job, Vec<FileRecord>, (Ticket, Admission))> {
-    let policy = app.policy(tenant, &record.policy)?;
+    let policy = &app.policy(tenant, &record.policy)?;
     app.ready_image(&record.image, policy)?;
     let Recorded { program, mode, seed, files } = Recorded::of(record)?;
     let files = known_files(app, tenant, &files).await?;

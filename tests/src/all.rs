@@ -21,6 +21,7 @@ mod live_sessions;
 mod media;
 mod models;
 mod obedient;
+mod paths;
 mod planner;
 mod programs;
 mod replay;

@@ -50,7 +50,7 @@ fn program(number: u64) -> String {
 fn load(client: &Client, told: &Mutex<Told>, stop: &AtomicBool, first: u64) {
     let mut number = first;
     while !stop.load(Ordering::Relaxed) {
-        let wait = number / 2 % 2 == 0;
+        let wait = (number / 2).is_multiple_of(2);
         let body = json!({ "code": program(number), "wait": wait });
         let key = format!("number {number}");
         let reply =
