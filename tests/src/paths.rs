@@ -79,7 +79,7 @@ impl Place {
     }
 
     /// All that is outside: type, size, times, links and content of each.
-    fn outside(&self) -> BTreeMap<PathBuf, (u32, u64, i64, i64, u64, Vec<u8>)> {
+    fn outside(&self) -> BTreeMap<PathBuf, (fs::FileType, [i64; 3], u64, Vec<u8>)> {
         let parent = self.workspace.parent().expect("it has one");
         let mut found = BTreeMap::new();
         let mut waiting = vec![parent.to_owned()];
@@ -93,8 +93,8 @@ impl Place {
                 if facts.is_dir() {
                     waiting.push(entry.clone());
                 }
-                let state = (facts.mode(), facts.nlink(), facts.mtime(), facts.mtime_nsec(), facts.size(), content);
-                found.insert(entry, state);
+                let numbers = [facts.mtime(), facts.mtime_nsec(), i64::from(facts.mode())];
+                found.insert(entry, (facts.file_type(), numbers, facts.nlink(), content));
             }
         }
         found
