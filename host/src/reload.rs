@@ -49,8 +49,12 @@ pub fn load(dir: Option<&Path>) -> Result<Policies, String> {
 
 /// Reads the policies again when a file of their directory changes, and on SIGHUP. With an error in them all stay as they were.
 pub async fn watch(app: AppState) {
-    let Some(dir) = app.config.policies_dir.clone() else { return };
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let Some(dir) = app.config.policies_dir.clone() else {
+        // Without a directory there is nothing to read; the signal is taken all the same, since it would end us.
+        while hangup.recv().await.is_some() {}
+        return;
+    };
     let mut seen = print_of(&dir);
     loop {
         let asked = tokio::select! {

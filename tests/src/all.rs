@@ -26,6 +26,7 @@ mod planner;
 mod programs;
 mod replay;
 mod script;
+mod service;
 mod session_cli;
 mod sessions;
 mod tenancy;
