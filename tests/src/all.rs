@@ -26,4 +26,5 @@ mod replay;
 mod script;
 mod session_cli;
 mod sessions;
+mod specification;
 mod tenancy;
