@@ -8,6 +8,7 @@ mod bad_input;
 mod canary;
 mod cli;
 mod command_images;
+mod deploy;
 mod eval;
 mod eval_api;
 mod formats;
