@@ -111,6 +111,21 @@ fn every_promise_and_every_threat_names_its_test_or_says_that_there_is_none() {
 }
 
 #[test]
+fn every_metric_that_the_guide_watches_is_there() {
+    let (guide, source) = (read("docs/deployment.md"), read("host/src/metrics.rs"));
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let metric = |c: char| !(c.is_ascii_lowercase() || c == '_');
+    let of = |text: &str| -> BTreeSet<String> {
+        let words = text.split(metric).filter(|word| word.starts_with("glovebox_"));
+        words.map(|word| word.trim_end_matches("_bucket").to_owned()).collect()
+    };
+    let (watched, there) = (of(&guide), of(source));
+    assert!(watched.len() > 5, "the guide watches too little");
+    let missing: Vec<_> = watched.difference(&there).collect();
+    assert!(missing.is_empty(), "metrics that do not exist: {missing:?}");
+}
+
+#[test]
 fn a_test_that_does_not_exist_is_noticed() {
     let tests = tests();
     assert!(is_there(&tests, "specification.rs::a_test_that_does_not_exist_is_noticed"));
