@@ -25,6 +25,7 @@ use crate::live::{Live, Locks, Registry, Turns};
 pub use crate::llm::ModelInfo;
 use crate::metrics::Metrics;
 use crate::quota::Meter;
+use crate::reload::Current;
 use crate::storage::Storage;
 use crate::tenants::Tenant;
 use crate::turns::Known;
@@ -132,7 +133,7 @@ pub struct App {
     /// What is kept.
     pub storage: Storage,
     /// Named limits.
-    pub policies: Policies,
+    pub policies: Current,
     /// Tenants and their keys.
     pub keys: Keys,
     /// Who did what.
@@ -187,7 +188,7 @@ impl App {
         Arc::new(App {
             config,
             storage,
-            policies,
+            policies: Current::new(policies),
             keys,
             audit: Audit::default(),
             meter: Meter::default(),
@@ -211,13 +212,14 @@ impl App {
     /// # Errors
     ///
     /// `unknown_policy`: also one that is another tenant's.
-    pub fn policy(&self, tenant: &Tenant, name: &str) -> Result<&Policy> {
+    pub fn policy(&self, tenant: &Tenant, name: &str) -> Result<Policy> {
+        let policies = self.policies.get();
         let granted = self.keys.tenant(tenant).map(|tenant| tenant.policies).unwrap_or_default();
         let own = granted.first().map_or(DEFAULT_POLICY, String::as_str);
         let name = if name.is_empty() { own } else { name };
         let allowed = granted.is_empty() || granted.iter().any(|policy| policy == name);
-        self.policies.get(name).filter(|_| allowed).ok_or_else(|| {
-            let known = if granted.is_empty() { self.policies.names() } else { granted.join(", ") };
+        policies.get(name).filter(|_| allowed).cloned().ok_or_else(|| {
+            let known = if granted.is_empty() { policies.names() } else { granted.join(", ") };
             Error::new(
                 Code::UnknownPolicy,
                 format!("unknown policy `{}` (there are: {known})", crate::error::shorten(name, 80)),
@@ -228,13 +230,14 @@ impl App {
     /// What a tenant may use altogether: its own policy says.
     #[must_use]
     pub fn quota(&self, tenant: &Tenant) -> Quota {
-        self.policy(tenant, "").map(|policy| policy.quota.clone()).unwrap_or_default()
+        self.policy(tenant, "").map(|policy| policy.quota).unwrap_or_default()
     }
 
     /// The policies that a tenant may use, by name.
-    pub fn policies_of(&self, tenant: &Tenant) -> impl Iterator<Item = &Policy> {
+    pub fn policies_of(&self, tenant: &Tenant) -> Vec<Policy> {
         let granted = self.keys.tenant(tenant).map(|tenant| tenant.policies).unwrap_or_default();
-        self.policies.iter().filter(move |policy| granted.is_empty() || granted.contains(&policy.name))
+        let may = |policy: &&Policy| granted.is_empty() || granted.contains(&policy.name);
+        self.policies.get().iter().filter(may).cloned().collect()
     }
 
     /// The image of that name, if it is known and the policy allows it.
@@ -278,7 +281,7 @@ impl App {
     /// Ends everything that is under way and waits until it is written down, at most `grace`.
     pub async fn cancel_all(&self, grace: std::time::Duration) {
         for live in self.live.all() {
-            live.cancel.cancel();
+            live.stop();
         }
         let _ = tokio::time::timeout(grace, self.live.idle()).await;
     }

@@ -20,7 +20,7 @@ use crate::line::Ticket;
 use crate::live::{Doing, Live, Record, Taken};
 use crate::quota::Admission;
 use crate::runs::start_of;
-use crate::storage::{AskRecord, CheckpointRecord, RunRecord, SessionRecord, Status, new_id, now};
+use crate::storage::{AskRecord, CheckpointRecord, RequestKey, RunRecord, SessionRecord, Status, new_id, now};
 use crate::tenants::Tenant;
 use crate::turns::{self, Over};
 
@@ -46,6 +46,7 @@ pub async fn start(
     question: &str,
     model: Option<String>,
     wanted: Wanted,
+    key: Option<&RequestKey>,
 ) -> Result<Arc<Live>> {
     let question = question.trim();
     if question.is_empty() {
@@ -73,7 +74,7 @@ pub async fn start(
     // What was read before it was ours may have changed.
     let session = app.storage.session(tenant, &session.id).await?;
     turns::check(app, tenant, &session).await?;
-    let policy = app.policy(tenant, &session.policy)?;
+    let policy = &app.policy(tenant, &session.policy)?;
     let image = app.ready_image(&session.image, policy)?;
     let ticket = app.ask_queue.join(tenant)?;
     let (mut limits, mut effort) = (policy.limits.clone(), effort);
@@ -109,7 +110,7 @@ pub async fn start(
         model,
         effort,
     };
-    app.storage.save_ask(tenant, &record).await?;
+    app.storage.accept_ask(tenant, &record, key).await?;
     if session.title.is_empty() {
         let title = shorten(question.lines().next().unwrap_or_default(), TITLE_BYTES);
         app.storage.set_title(tenant, &session.id, &title, true).await?;

@@ -213,7 +213,7 @@ impl Drop for Gauge<'_> {
 /// Unknown or unready image, unknown policy, a file name that leads out of the working directory, no place in the line for
 /// two minutes, or our side failed.
 pub async fn run(app: &AppState, tenant: &Tenant, mut setting: Setting, program: Program) -> Result<Done> {
-    let policy = app.policy(tenant, &setting.policy)?;
+    let policy = &app.policy(tenant, &setting.policy)?;
     app.ready_image(&setting.image, policy)?;
     let mut limits = setting.allowance.of(policy);
     let mut entered = Entered::new(app, tenant, &mut setting, &mut limits).await?;
@@ -252,7 +252,7 @@ pub async fn notebook(
     cells: Vec<String>,
     each: Allowance,
 ) -> Result<Notebook> {
-    let policy = app.policy(tenant, &setting.policy)?;
+    let policy = &app.policy(tenant, &setting.policy)?;
     app.ready_image(&setting.image, policy)?;
     let (mut whole, each) = (setting.allowance.of(policy), each.of(policy));
     let mut entered = Entered::new(app, tenant, &mut setting, &mut whole).await?;

@@ -54,6 +54,8 @@ pub enum Code {
     CheckpointDamaged,
     /// The tenant has as much as it may have.
     Quota,
+    /// The key of a request was sent with another one before.
+    IdempotencyKeyReused,
     /// The client took too long with its body.
     RequestTimeout,
     /// The tenant has used what it may use for now.
@@ -68,7 +70,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation and the tests.
-    pub const ALL: [Code; 28] = [
+    pub const ALL: [Code; 29] = [
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::InvalidJson,
@@ -92,6 +94,7 @@ impl Code {
         Code::SessionEnded,
         Code::CheckpointDamaged,
         Code::Quota,
+        Code::IdempotencyKeyReused,
         Code::RequestTimeout,
         Code::QuotaExhausted,
         Code::DiskFull,
@@ -126,6 +129,7 @@ impl Code {
             Code::SessionEnded => "session_ended",
             Code::CheckpointDamaged => "checkpoint_damaged",
             Code::Quota => "quota",
+            Code::IdempotencyKeyReused => "idempotency_key_reused",
             Code::RequestTimeout => "request_timeout",
             Code::QuotaExhausted => "quota_exhausted",
             Code::DiskFull => "disk_full",

@@ -104,7 +104,7 @@ pub async fn start(
     problems: Lines,
     completions: Lines,
 ) -> Result<EvalRecord> {
-    app.ready_image(&settings.image, app.policy(tenant, &settings.policy)?)?;
+    app.ready_image(&settings.image, &app.policy(tenant, &settings.policy)?)?;
     let id = new_id("eval");
     let dir = app.storage.eval_dir(&id);
     let mut sources = Vec::with_capacity(2);
@@ -154,7 +154,7 @@ pub async fn resume(app: &AppState, tenant: &Tenant, id: &str) -> Result<EvalRec
             "only an evaluation that was cancelled, interrupted or failed can be resumed",
         ));
     }
-    app.ready_image(&record.settings.image, app.policy(tenant, &record.settings.policy)?)?;
+    app.ready_image(&record.settings.image, &app.policy(tenant, &record.settings.policy)?)?;
     begin(app, tenant, EvalRecord { status: EvalStatus::Running, finished_at: None, error_detail: None, ..record })
         .await
 }

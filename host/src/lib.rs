@@ -31,6 +31,7 @@ pub mod media;
 mod metrics;
 mod notice;
 pub mod quota;
+pub mod reload;
 mod replay;
 mod runs;
 pub mod sampling;

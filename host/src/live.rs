@@ -1,6 +1,7 @@
 //! What is under way: the registry of runs and questions, and who has which session.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedMutexGuard, watch};
@@ -24,6 +25,9 @@ pub struct Live {
     pub journal: Journal,
     /// Ends it.
     pub cancel: CancellationToken,
+    /// Whether the next server begins it anew if this one ends before it.
+    pub durable: bool,
+    left: AtomicBool,
     record: Mutex<Record>,
 }
 
@@ -46,7 +50,20 @@ impl Live {
             Record::Ask(ask) => (ask.id.clone(), Some(ask.session_id.clone())),
         };
         let cancel = CancellationToken::new();
-        Live { id, tenant: tenant.clone(), session, journal: Journal::default(), cancel, record: Mutex::new(record) }
+        let (tenant, journal, record) = (tenant.clone(), Journal::default(), Mutex::new(record));
+        Live { id, tenant, session, journal, cancel, durable: false, left: AtomicBool::new(false), record }
+    }
+
+    /// Ends it because the server stops: what is durable is not written down as ended, but left to the next server.
+    pub fn stop(&self) {
+        self.left.store(self.durable, Ordering::Release);
+        self.cancel.cancel();
+    }
+
+    /// Whether it is left to the next server.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
     /// The record as it is now.

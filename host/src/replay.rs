@@ -124,7 +124,7 @@ async fn once_more(
     cancel: &CancellationToken,
 ) -> Result<Outcome> {
     let RunView { run, .. } = view;
-    let policy = app.policy(tenant, &run.policy)?;
+    let policy = &app.policy(tenant, &run.policy)?;
     app.ready_image(&run.image, policy)?;
     let request: Request = serde_json::from_value(run.request.clone())
         .map_err(|error| Error::internal(anyhow::Error::new(error).context("a run's record")))?;

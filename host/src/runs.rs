@@ -1,23 +1,28 @@
 //! Runs: from a request to a record. Each goes on in a task of its own; callers watch its [`Live`] entry.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use glovebox_runtime::{Ending, Event, EventBody, Job, Lineage, Mode, Outcome, Program, Usage};
+use glovebox_runtime::{Echo, Ending, Event, EventBody, Job, Lineage, Mode, Outcome, Program, Usage};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{App, AppState, Turn, Turned};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::files::{Workspace, media_type};
 use crate::journal::Journal;
 use crate::line::Ticket;
 use crate::live::{Doing, Live, Record, Taken};
 use crate::quota::Admission;
-use crate::storage::{CheckpointRecord, FileRecord, RunRecord, SessionRecord, Staged, Status, new_id, now};
+use crate::storage::{CheckpointRecord, FileRecord, RequestKey, RunRecord, SessionRecord, Staged, Status, new_id, now};
 use crate::tenants::Tenant;
 use crate::turns::{self, Over};
+
+/// How often a run that an earlier server accepted looks whether it can begin.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A program that is to be run.
 #[derive(Clone, Debug)]
@@ -36,6 +41,8 @@ pub struct NewRun {
     pub seed: Option<u64>,
     /// When it is written down.
     pub keep: Keep,
+    /// The caller's key for this request.
+    pub key: Option<RequestKey>,
 }
 
 /// Where a program runs.
@@ -52,6 +59,8 @@ pub enum Place {
 pub enum Keep {
     /// Before the caller hears its id: it was promised.
     AtOnce,
+    /// Before, too; and if it is not over when this server ends, the next one begins it anew.
+    Durable,
     /// When it is over: the caller waits and was promised nothing before.
     AtEnd,
 }
@@ -61,9 +70,9 @@ pub enum Keep {
 /// # Errors
 ///
 /// Unknown image, policy or file; not ready; busy; arguments that no program can be given; a session that is busy, has
-/// ended or may take no more turns.
+/// ended or may take no more turns; a key that is taken.
 pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<Live>> {
-    let policy = app.policy(tenant, &new.policy)?;
+    let policy = &app.policy(tenant, &new.policy)?;
     app.ready_image(&new.image, policy)?;
     check(&new.program)?;
     let id = new_id("run");
@@ -97,8 +106,10 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
         checkpoint: None,
         undone: false,
     };
-    if new.keep == Keep::AtOnce {
-        app.storage.save_run(tenant, &record).await?;
+    // A turn ends with its server: what it began from may be another one's by then.
+    let durable = new.keep == Keep::Durable && session.is_none();
+    if new.keep != Keep::AtEnd {
+        app.storage.accept_run(tenant, &record, durable, new.key.as_ref()).await?;
     }
     let job = Job {
         image: new.image,
@@ -108,12 +119,87 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
         mode: new.mode,
         seed: new.seed,
     };
-    let live = Arc::new(Live::new(tenant, Record::Run(record.clone())));
+    let live = register(app, tenant, &record, durable);
+    tokio::spawn(go(app.clone(), live.clone(), record, job, files, (ticket, admission), session));
+    Ok(live)
+}
+
+fn register(app: &App, tenant: &Tenant, record: &RunRecord, durable: bool) -> Arc<Live> {
+    let mut live = Live::new(tenant, Record::Run(record.clone()));
+    live.durable = durable;
+    let live = Arc::new(live);
     live.journal.push("accepted", &json!({ "id": record.id }));
     app.live.add(&live);
     app.metrics.waiting.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(go(app.clone(), live.clone(), record, job, files, (ticket, admission), session));
-    Ok(live)
+    live
+}
+
+/// Begins anew what earlier servers accepted and did not end; gives how many.
+///
+/// # Errors
+///
+/// The database failed.
+pub async fn take_over(app: &AppState) -> Result<usize> {
+    let taken = app.storage.take_over().await?;
+    let count = taken.len();
+    for (tenant, record) in taken {
+        let live = register(app, &tenant, &record, true);
+        tokio::spawn(again(app.clone(), live, record));
+    }
+    Ok(count)
+}
+
+/// The life of a run that an earlier server accepted.
+async fn again(app: AppState, live: Arc<Live>, mut record: RunRecord) {
+    let waiting = async {
+        loop {
+            match prepare(&app, &live.tenant, &record).await {
+                Err(error) if error.is_momentary() || error.code == Code::ImageNotReady => {
+                    tokio::time::sleep(AGAIN).await
+                }
+                prepared => break prepared,
+            }
+        }
+    };
+    let error = tokio::select! {
+        prepared = waiting => match prepared {
+            Ok((job, files, pass)) => return go(app, live, record, job, files, pass, None).await,
+            Err(error) => Some(error),
+        },
+        () = live.cancel.cancelled() => None,
+    };
+    app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
+    if !live.is_left() {
+        match error {
+            Some(error) => {
+                record.finished_at = Some(now());
+                fail(&mut record, &error, &live.id);
+            }
+            None => end(&mut record, cancelled()),
+        }
+        if let Err(error) = app.storage.finish_run(&live.tenant, record, Vec::new(), &live.journal.snapshot()).await {
+            tracing::error!(run = live.id, detail = error.detail, cause = ?error.cause, "failed to write down a run's end");
+        }
+    }
+    app.live.remove(&live.id);
+    live.journal.close();
+}
+
+/// All that a recorded run needs to begin.
+async fn prepare(
+    app: &AppState,
+    tenant: &Tenant,
+    record: &RunRecord,
+) -> Result<(Job, Vec<FileRecord>, (Ticket, Admission))> {
+    let policy = &app.policy(tenant, &record.policy)?;
+    app.ready_image(&record.image, policy)?;
+    let Recorded { program, mode, seed, files } = Recorded::of(record)?;
+    let files = known_files(app, tenant, &files).await?;
+    let ticket = app.queue.join(tenant)?;
+    let mut limits = policy.limits.clone();
+    let admission = app.meter.run(&app.storage, tenant, &app.quota(tenant), &mut limits).await?;
+    let workspace = app.storage.workspace(tenant, &record.id);
+    Ok((Job { image: record.image.clone(), program, workspace, limits, mode, seed }, files, (ticket, admission)))
 }
 
 /// The whole life of a run.
@@ -132,6 +218,7 @@ async fn go(
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
     let result = match (slot, &session) {
+        (None, _) if live.is_left() => Ok(()),
         (None, _) => {
             end(&mut record, cancelled());
             let events = live.journal.snapshot();
@@ -147,7 +234,7 @@ async fn go(
         }
     };
     let ending = match &result {
-        Ok(()) => record.outcome.as_ref().map_or("failed", |outcome| outcome.ending.name()),
+        Ok(()) => record.outcome.as_ref().map_or("interrupted", |outcome| outcome.ending.name()),
         Err(error) => {
             record.outcome = None;
             record.finished_at = Some(now());
@@ -198,6 +285,9 @@ async fn by_itself(
     let mut on_event = |event: Event| note(&live.journal, event);
     let mut outcome = app.backend.run(job, &mut on_event, &live.cancel).await?;
     drop(slot);
+    if live.is_left() && outcome.ending == Ending::Cancelled {
+        return Ok(());
+    }
     let left = collect(app, workspace, &mut outcome, limit).await?;
     end(record, outcome);
     app.storage.finish_run(&live.tenant, record.clone(), left, &live.journal.snapshot()).await.map(drop)
@@ -352,6 +442,37 @@ fn check(program: &Program) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a record has of a run besides its source.
+struct Recorded {
+    program: Program,
+    mode: Mode,
+    seed: Option<u64>,
+    files: Vec<String>,
+}
+
+impl Recorded {
+    fn of(record: &RunRecord) -> Result<Recorded> {
+        #[derive(Deserialize)]
+        struct Request {
+            args: Vec<String>,
+            env: BTreeMap<String, String>,
+            stdin: String,
+            echo: Echo,
+            mode: Mode,
+            seed: Option<u64>,
+            files: Vec<Named>,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            id: String,
+        }
+        let Request { args, env, stdin, echo, mode, seed, files } =
+            serde_json::from_value(record.request.clone()).map_err(Error::internal)?;
+        let program = Program { source: record.code.clone(), filename: None, args, env, stdin, echo };
+        Ok(Recorded { program, mode, seed, files: files.into_iter().map(|file| file.id).collect() })
+    }
 }
 
 fn request(new: &NewRun, files: &[FileRecord]) -> Value {

@@ -70,6 +70,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     }
     let expiry = tokio::spawn(expire(state.clone()));
     let sweeper = tokio::spawn(sweep(state.clone()));
+    let reload = tokio::spawn(crate::reload::watch(state.clone()));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -98,6 +99,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: AppState) -> io
     drop((posted, listener));
     expiry.abort();
     sweeper.abort();
+    reload.abort();
     let grace = Duration::from_secs(state.config.shutdown_grace_s);
     tracing::info!(
         under_way = state.live.all().len(),
@@ -173,6 +175,9 @@ async fn expire(state: AppState) {
         }
         if let Err(error) = state.storage.forget_audit(state.config.audit_days).await {
             tracing::error!(detail = error.detail, cause = ?error.cause, "failed to shorten the audit log");
+        }
+        if let Err(error) = state.storage.forget_keys().await {
+            tracing::error!(detail = error.detail, cause = ?error.cause, "failed to forget keys of old requests");
         }
     }
 }

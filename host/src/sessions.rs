@@ -34,7 +34,7 @@ pub async fn open(
     files: &[String],
 ) -> Result<SessionRecord> {
     let title = checked_title(title)?;
-    let policy = app.policy(tenant, policy)?;
+    let policy = &app.policy(tenant, policy)?;
     if app.image(image, policy)?.kind == Kind::Command {
         return Err(Error::invalid(format!(
             "image {image} runs one program at a time and has no sessions; use POST /runs"

@@ -66,12 +66,26 @@ impl Client {
     ///
     /// If there is no response.
     pub fn send(&self, method: &str, path: &str, with: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Reply {
+        self.try_send(method, path, with).expect("the server answers")
+    }
+
+    /// As [`Self::send`], but nothing if the server went away.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such method.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Option<Reply> {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let request = with(self.http.request(method, format!("{}{path}", self.url)));
         self.runtime.block_on(async {
-            let response = request.send().await.expect("the server answers");
+            let response = request.send().await.ok()?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            Reply { status, headers, body: response.bytes().await.expect("a whole body").to_vec() }
+            Some(Reply { status, headers, body: response.bytes().await.ok()?.to_vec() })
         })
     }
 

@@ -149,8 +149,9 @@ fn what_is_too_large_or_too_deep_is_refused_at_once() {
         client.send("POST", "/api/v1/runs", |request| request.header("content-type", "application/json").body(body))
     };
     let began = Instant::now();
-    post("[".repeat(10_000)).problem(400, "invalid_json");
-    post(format!("{{\"code\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000))).problem(400, "invalid_json");
+    post("[".repeat(10_000)).problem(422, "invalid_request");
+    post(format!("{{\"code\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000))).problem(422, "invalid_request");
+    post(format!("{{\"code\": \"1\", \"x\": {}", "{\"a\":".repeat(10_000))).problem(422, "invalid_request");
     let keys: String = (0..100_000).map(|n| format!("\"k{n}\": 1,")).collect();
     post(format!("{{{keys}\"code\": \"1\"}}")).problem(422, "invalid_request");
     post(format!("{{\"code\": \"{}\"}}", "x".repeat(5 << 20))).problem(413, "body_too_large");

@@ -188,3 +188,46 @@ fn an_administrator_manages_a_server_from_the_command_line() {
     assert!(!again.said.contains("gbx_"), "{}", again.said);
     Client::with_key(&again.url, &admin).get("/api/v1/admin/tenants").json(200);
 }
+
+#[test]
+fn a_policy_that_changes_holds_at_once_and_one_with_an_error_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("house.toml");
+    let write = |seconds: &str| {
+        std::fs::write(&file, format!("[run]\nwall_time_ms = {seconds}\n")).expect("written");
+    };
+    write("4000");
+    let server = Server::start(&[("GLOVEBOX_POLICIES_DIR", dir.path().to_str().expect("UTF-8"))]);
+    let client = server.client();
+    let limit = || {
+        let policies = client.get("/api/v1/policies").json(200)["policies"].clone();
+        let house = policies.as_array().expect("a list").iter().find(|policy| policy["name"] == "house").cloned();
+        house.map(|house| house["limits"]["wall_time_ms"].clone())
+    };
+    let wait = |wanted: Option<Value>| {
+        for _ in 0..300 {
+            if limit() == wanted {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("still {:?}: {}", limit(), server.log());
+    };
+    wait(Some(json!(4000)));
+    write("3000");
+    wait(Some(json!(3000)));
+    write("-1");
+    for _ in 0..300 {
+        if server.log().contains("the policies stay as they were") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(server.log().contains("house.toml"), "{}", server.log());
+    assert_eq!(limit(), Some(json!(3000)));
+    let spin = json!({ "code": "print(1)", "policy": "house" });
+    assert_eq!(client.post("/api/v1/runs", &spin).json(201)["policy"], "house");
+    std::fs::remove_file(&file).expect("removed");
+    wait(None);
+    client.post("/api/v1/runs", &spin).problem(422, "unknown_policy");
+}

@@ -203,11 +203,12 @@ fn one(app: &App, tenant: &Tenant) -> Result<TenantRecord> {
 }
 
 fn known(app: &App, policies: &[String]) -> Result<()> {
-    match policies.iter().find(|name| app.policies.get(name).is_none()) {
+    let there = app.policies.get();
+    match policies.iter().find(|name| there.get(name).is_none()) {
         Some(name) => Err(Error::invalid(format!(
             "policies: unknown policy `{}` (there are: {})",
             crate::error::shorten(name, 80),
-            app.policies.names()
+            there.names()
         ))),
         None => Ok(()),
     }

@@ -5,9 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::body::Json;
+use super::body::Keyed;
 use super::events::{self, Subject};
-use super::runs::{Reply, answer};
+use super::runs::{Reply, once};
 use super::wire::{self, AskRequest, AskResult, Problem};
 use crate::app::AppState;
 use crate::error::Result;
@@ -23,12 +23,15 @@ pub(super) async fn create(
     tenant: Tenant,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Json(request): Json<AskRequest>,
+    Keyed(request, key): Keyed<AskRequest>,
 ) -> Result<Response> {
-    let session = app.storage.session(&tenant, &id).await?;
-    let live =
-        crate::asks::start(&app, &tenant, session, &request.question, request.model.clone(), request.wanted()).await?;
-    answer(&app, live, Subject::Ask, Reply::of(&headers, request.wait)).await
+    let (key, wait) = (key.as_ref(), request.wait);
+    once(&app, &tenant, Subject::Ask, key, Reply::of(&headers, wait), async || {
+        let session = app.storage.session(&tenant, &id).await?;
+        let (model, wanted) = (request.model.clone(), request.wanted());
+        crate::asks::start(&app, &tenant, session, &request.question, model, wanted, key).await
+    })
+    .await
 }
 
 /// A question and, once it is done, its answer.

@@ -121,7 +121,7 @@ async fn run(app: &AppState, tenant: &Tenant, request: &RawValue) -> Result<Run>
     fields.remove("custom_id");
     let request: RunRequest =
         serde_json::from_value(fields.into()).map_err(|error| Error::invalid(error.to_string()))?;
-    let new = new_run(request, Keep::AtEnd);
+    let new = new_run(request, Keep::AtEnd, None);
     let live = loop {
         match start(app, tenant, new.clone()).await {
             // Others are in the line; this one was taken in already.

@@ -2,23 +2,26 @@
 
 use std::path::PathBuf;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use tokio_util::io::ReaderStream;
 use tower_http::services::ServeFile;
 
 use crate::app::AppState;
 use crate::error::{Code, Error, Result};
 use crate::files::{media_type, safe_name};
-use crate::storage::FileRecord;
+use crate::storage::{FileRecord, RequestKey};
 use crate::tenants::{Caller, Tenant};
 
 /// MiB that a JSON body may have where nothing else is said.
 const JSON_MIB: usize = 4;
+/// Bytes of a caller's key for a request.
+const KEY_BYTES: usize = 255;
 /// Files that one request may upload.
 const FILES_PER_REQUEST: usize = 100;
 
@@ -39,29 +42,57 @@ impl<T: DeserializeOwned, const MIB: usize> FromRequest<AppState> for Json<T, MI
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Json<T, MIB>> {
-        let limit = MIB << 20;
-        if !is_type(request.headers(), "application/json") {
-            let detail = "the body must be JSON; send the header `content-type: application/json`";
-            return Err(Error::new(Code::UnsupportedMediaType, detail));
-        }
-        let too_large = || {
-            Error::new(
-                Code::BodyTooLarge,
-                format!("a JSON body can have {MIB} MiB at most here; upload data as a file"),
-            )
-        };
-        let announced =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > limit) {
-            return Err(too_large());
-        }
-        let body = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| too_large())?;
-        match serde_json::from_slice(&body) {
-            Ok(value) => Ok(Json(value)),
-            Err(error) if error.is_data() => Err(Error::invalid(error.to_string())),
-            Err(error) => Err(Error::new(Code::InvalidJson, format!("the body is not JSON: {error}"))),
-        }
+        let body = json_bytes::<MIB>(request).await?;
+        Ok(Json(parse(&body)?))
     }
+}
+
+/// A JSON body with the caller's key for the request, if there is one (the header `idempotency-key`).
+pub(super) struct Keyed<T>(pub(super) T, pub(super) Option<RequestKey>);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Keyed<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Keyed<T>> {
+        let about = format!("{} {}\n", request.method(), request.uri().path());
+        let key = match request.headers().get("idempotency-key") {
+            None => None,
+            Some(key) => Some(
+                key.to_str().ok().filter(|key| (1..=KEY_BYTES).contains(&key.len())).map(str::to_owned).ok_or_else(
+                    || Error::invalid(format!("idempotency-key must have 1 to {KEY_BYTES} visible ASCII characters")),
+                )?,
+            ),
+        };
+        let body = json_bytes::<JSON_MIB>(request).await?;
+        let key = key.map(|key| {
+            let hash = Sha256::new().chain_update(about).chain_update(&body).finalize();
+            RequestKey { key, request: hash.iter().map(|byte| format!("{byte:02x}")).collect() }
+        });
+        Ok(Keyed(parse(&body)?, key))
+    }
+}
+
+async fn json_bytes<const MIB: usize>(request: Request) -> Result<Bytes> {
+    let limit = MIB << 20;
+    if !is_type(request.headers(), "application/json") {
+        let detail = "the body must be JSON; send the header `content-type: application/json`";
+        return Err(Error::new(Code::UnsupportedMediaType, detail));
+    }
+    let too_large = || {
+        Error::new(Code::BodyTooLarge, format!("a JSON body can have {MIB} MiB at most here; upload data as a file"))
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > limit) {
+        return Err(too_large());
+    }
+    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| too_large())
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| match error.is_data() {
+        true => Error::invalid(error.to_string()),
+        false => Error::new(Code::InvalidJson, format!("the body is not JSON: {error}")),
+    })
 }
 
 /// A JSON body, or none at all where every field may be left out.

@@ -44,7 +44,7 @@ pub(super) async fn images(State(app): State<AppState>) -> Json<Images> {
 /// Every policy with its limits.
 #[utoipa::path(get, path = "/api/v1/policies", tag = "catalog", responses((status = 200, body = PolicyList)))]
 pub(super) async fn policies(State(app): State<AppState>, tenant: Tenant) -> Json<PolicyList> {
-    let policies = app.policies_of(&tenant).map(|policy| Policy {
+    let policies = app.policies_of(&tenant).into_iter().map(|policy| Policy {
         name: policy.name.clone(),
         description: policy.description.clone(),
         limits: policy.limits.clone(),

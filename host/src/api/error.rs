@@ -14,9 +14,11 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::InvalidJson => StatusCode::BAD_REQUEST,
-        Code::InvalidRequest | Code::UnknownImage | Code::UnknownPolicy | Code::UnknownModel => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        Code::InvalidRequest
+        | Code::UnknownImage
+        | Code::UnknownPolicy
+        | Code::UnknownModel
+        | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::FileTooLarge | Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::Conflict
@@ -63,6 +65,7 @@ pub fn problem(code: Code, detail: &str) -> Problem {
         Code::SessionEnded => "Session ended",
         Code::CheckpointDamaged => "Checkpoint damaged",
         Code::Quota => "Quota reached",
+        Code::IdempotencyKeyReused => "Idempotency key reused",
         Code::RequestTimeout => "Request timeout",
         Code::QuotaExhausted => "Quota exhausted",
         Code::DiskFull => "Disk full",

@@ -231,7 +231,7 @@ pub(super) async fn delete(State(app): State<AppState>, tenant: Tenant, Path(id)
 }
 
 fn settings(app: &App, tenant: &Tenant, request: &EvalRequest) -> Result<EvalSettings> {
-    let policy = app.policy(tenant, request.policy.as_deref().unwrap_or_default())?;
+    let policy = &app.policy(tenant, request.policy.as_deref().unwrap_or_default())?;
     let (policy, granted) = (policy.name.clone(), &policy.limits);
     let fuel = match (request.fuel, request.timeout_s) {
         (Some(_), Some(_)) => return Err(Error::invalid("give fuel or timeout_s, not both")),

@@ -123,6 +123,8 @@ fn reword(response: &mut Response) {
     let plain =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let status = response.status();
+    // A text of somebody's, of which no such part exists.
+    let plain = plain && !response.headers().contains_key(header::CONTENT_DISPOSITION);
     if !plain || !(status.is_client_error() || status.is_server_error()) {
         return;
     }

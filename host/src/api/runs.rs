@@ -8,13 +8,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glovebox_runtime::{Mode, Program};
 
-use super::body::Json;
+use super::body::Keyed;
 use super::events::{self, Subject};
 use super::wire::{self, Artifacts, Problem, Replay, Run, RunRequest, SessionRunRequest};
 use crate::app::AppState;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::live::Live;
 use crate::runs::{Keep, NewRun, Place, start};
+use crate::storage::RequestKey;
 use crate::tenants::Tenant;
 
 /// Run a program in a workspace of its own. Waits for its end, unless `wait` is false or events are accepted.
@@ -26,15 +27,15 @@ pub(super) async fn create(
     State(app): State<AppState>,
     tenant: Tenant,
     headers: HeaderMap,
-    Json(request): Json<RunRequest>,
+    Keyed(request, key): Keyed<RunRequest>,
 ) -> Result<Response> {
     let reply = Reply::of(&headers, request.wait);
-    let live = start(&app, &tenant, new_run(request, reply.keep())).await?;
-    answer(&app, live, Subject::Run, reply).await
+    let new = new_run(request, reply.keep(&key), key.clone());
+    once(&app, &tenant, Subject::Run, key.as_ref(), reply, async || start(&app, &tenant, new.clone()).await).await
 }
 
 /// The program that a request asks for, in a workspace of its own.
-pub(super) fn new_run(request: RunRequest, keep: Keep) -> NewRun {
+pub(super) fn new_run(request: RunRequest, keep: Keep, key: Option<RequestKey>) -> NewRun {
     let RunRequest { code, image, files, policy, args, env, stdin, echo, seed, deterministic, wait: _ } = request;
     NewRun {
         image: image.unwrap_or_else(|| "python".into()),
@@ -44,6 +45,7 @@ pub(super) fn new_run(request: RunRequest, keep: Keep) -> NewRun {
         mode: mode(deterministic),
         seed,
         keep,
+        key,
     }
 }
 
@@ -58,7 +60,7 @@ pub(super) async fn create_in_session(
     tenant: Tenant,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Json(request): Json<SessionRunRequest>,
+    Keyed(request, key): Keyed<SessionRunRequest>,
 ) -> Result<Response> {
     let SessionRunRequest { code, args, env, stdin, echo, seed, deterministic, wait } = request;
     let reply = Reply::of(&headers, wait);
@@ -70,10 +72,10 @@ pub(super) async fn create_in_session(
         program: Program { source: code, filename: None, args, env, stdin, echo },
         mode: mode(deterministic),
         seed,
-        keep: reply.keep(),
+        keep: reply.keep(&key),
+        key: key.clone(),
     };
-    let live = start(&app, &tenant, new).await?;
-    answer(&app, live, Subject::Run, reply).await
+    once(&app, &tenant, Subject::Run, key.as_ref(), reply, async || start(&app, &tenant, new.clone()).await).await
 }
 
 /// A run.
@@ -153,33 +155,83 @@ impl Reply {
         }
     }
 
-    fn keep(self) -> Keep {
-        if self == Reply::Result { Keep::AtEnd } else { Keep::AtOnce }
+    fn keep(self, key: &Option<RequestKey>) -> Keep {
+        match self {
+            Reply::Id => Keep::Durable,
+            Reply::Result if key.is_some() => Keep::Durable,
+            Reply::Result => Keep::AtEnd,
+            Reply::Events | Reply::EventsDetached => Keep::AtOnce,
+        }
     }
 }
 
-/// Answers as the caller wants to hear it.
-pub(super) async fn answer(app: &AppState, live: Arc<Live>, subject: Subject, reply: Reply) -> Result<Response> {
+/// Begins something and answers; or, if the key was used for this request before, answers with what it began then.
+pub(super) async fn once(
+    app: &AppState,
+    tenant: &Tenant,
+    subject: Subject,
+    key: Option<&RequestKey>,
+    reply: Reply,
+    begin: impl AsyncFnOnce() -> Result<Arc<Live>>,
+) -> Result<Response> {
+    let Some(key) = key else { return answer(app, begin().await?, subject, reply, false).await };
+    let known = match app.storage.known_by(tenant, key).await? {
+        Some(known) => known,
+        None => match begin().await {
+            Ok(live) => return answer(app, live, subject, reply, true).await,
+            // Somebody else may have been faster with the same request.
+            Err(error) => app.storage.known_by(tenant, key).await?.ok_or(error)?,
+        },
+    };
+    let under_way = app.live(tenant, &known);
+    if reply == Reply::Result && under_way.is_some() {
+        let detail = format!("{known} has this idempotency-key and is under way; try again in a moment");
+        return Err(Error::new(Code::Conflict, detail).retry_after(1));
+    }
+    let status = if reply == Reply::Id { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+    let mut response = match (reply, under_way) {
+        (Reply::Events | Reply::EventsDetached, _) => {
+            events::resume(app, tenant.clone(), subject, known, &HeaderMap::new()).await?
+        }
+        _ => record(app, tenant, subject, &known, status).await?,
+    };
+    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// Answers as the caller wants to hear it. What has a key goes on without its caller, who may come back.
+async fn answer(app: &AppState, live: Arc<Live>, subject: Subject, reply: Reply, keyed: bool) -> Result<Response> {
     let status = match reply {
         Reply::Events => {
-            let guard = live.cancel_on_drop();
-            return Ok(events::inline(app, live, subject, Some(guard)));
+            let guard = (!keyed).then(|| live.cancel_on_drop());
+            return Ok(events::inline(app, live, subject, guard));
         }
         Reply::EventsDetached => return Ok(events::inline(app, live, subject, None)),
         Reply::Id => StatusCode::ACCEPTED,
         Reply::Result => {
-            let guard = live.cancel_on_drop();
+            let guard = (!keyed).then(|| live.cancel_on_drop());
             live.journal.closed().await;
-            guard.disarm();
+            if let Some(guard) = guard {
+                guard.disarm();
+            }
+            if live.is_left() {
+                let detail = "the server stops; the next one begins this anew: ask for its result with the same key";
+                return Err(Error::new(Code::Interrupted, detail));
+            }
             StatusCode::CREATED
         }
     };
+    record(app, &live.tenant, subject, &live.id, status).await
+}
+
+/// The record of something, with its address.
+async fn record(app: &AppState, tenant: &Tenant, subject: Subject, id: &str, status: StatusCode) -> Result<Response> {
     let (mut response, path) = match subject {
-        Subject::Run => (Answer(wire::run(app, &live.tenant, &live.id).await?).into_response(), "runs"),
-        Subject::Ask => (Answer(wire::ask(app, &live.tenant, &live.id).await?).into_response(), "asks"),
+        Subject::Run => (Answer(wire::run(app, tenant, id).await?).into_response(), "runs"),
+        Subject::Ask => (Answer(wire::ask(app, tenant, id).await?).into_response(), "asks"),
     };
     *response.status_mut() = status;
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/{path}/{}", live.id)) {
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/{path}/{id}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)

@@ -75,11 +75,7 @@ impl Drop for Progress {
 
 /// Policies: the built-in ones and those of the configured directory.
 pub(super) fn policies(config: &Config) -> Result<Policies, Failure> {
-    let mut policies = Policies::embedded().map_err(Failure::ours)?;
-    if let Some(dir) = &config.policies_dir {
-        policies.add_dir(dir).map_err(Failure::usage)?;
-    }
-    Ok(policies)
+    crate::reload::load(config.policies_dir.as_deref()).map_err(Failure::usage)
 }
 
 /// A policy by name that allows the image.

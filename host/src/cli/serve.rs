@@ -51,6 +51,10 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     let artifacts = tokio::spawn(crate::server::serve_artifacts(artifacts_listener, artifacts, state.clone()));
     tracing::info!(%origin, "artifacts have an origin of their own");
 
+    let taken = crate::runs::take_over(&state).await.map_err(super::out::failed)?;
+    if taken > 0 {
+        tracing::info!(taken, "took over runs that an earlier server had accepted");
+    }
     let page = format!("http://{address}/");
     if let Some(key) = first {
         super::out::print(&format!("the first key, with every scope, shown this once:\n{key}\n"));

@@ -2,8 +2,9 @@
 
 use sqlx::{FromRow, Sqlite, Transaction};
 
+use super::jobs::claim;
 use super::runs::insert_events;
-use super::{Status, Storage, StoredEvent};
+use super::{RequestKey, Status, Storage, StoredEvent};
 use crate::engine::{Attempt, Details, TokenUsage};
 use crate::error::{Error, Result};
 use crate::tenants::Tenant;
@@ -54,7 +55,16 @@ impl Storage {
     ///
     /// The database failed.
     pub async fn save_ask(&self, tenant: &Tenant, ask: &AskRecord) -> Result<()> {
-        self.write_ask(tenant, ask, &[]).await
+        self.write_ask(tenant, ask, &[], None).await
+    }
+
+    /// Writes down a question that is accepted.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` if the key is taken; the database failed.
+    pub async fn accept_ask(&self, tenant: &Tenant, ask: &AskRecord, key: Option<&RequestKey>) -> Result<()> {
+        self.write_ask(tenant, ask, &[], key).await
     }
 
     /// Writes down how a question ended and what its stream said. Its run has to be written before.
@@ -63,12 +73,19 @@ impl Storage {
     ///
     /// The database failed.
     pub async fn finish_ask(&self, tenant: &Tenant, ask: &AskRecord, events: &[StoredEvent]) -> Result<()> {
-        self.write_ask(tenant, ask, events).await
+        self.write_ask(tenant, ask, events, None).await
     }
 
-    async fn write_ask(&self, tenant: &Tenant, ask: &AskRecord, events: &[StoredEvent]) -> Result<()> {
+    async fn write_ask(
+        &self,
+        tenant: &Tenant,
+        ask: &AskRecord,
+        events: &[StoredEvent],
+        key: Option<&RequestKey>,
+    ) -> Result<()> {
         let mut transaction = self.0.write.begin().await?;
         upsert(&mut transaction, tenant, ask).await?;
+        claim(&mut transaction, tenant, key, &ask.id).await?;
         sqlx::query("UPDATE sessions SET updated_at = ? WHERE tenant = ? AND id = ?")
             .bind(super::now())
             .bind(tenant.as_str())

@@ -203,7 +203,7 @@ impl Storage {
             super::asks::upsert(&mut transaction, tenant, ask).await?;
             insert_events(&mut transaction, tenant, &ask.id, said).await?;
         }
-        super::runs::upsert(&mut transaction, tenant, run).await?;
+        super::runs::upsert(&mut transaction, tenant, run, self.0.lease).await?;
         let left = left.into_iter().map(|(path, media_type, sha256, size)| ArtifactRecord {
             id: new_id("art"),
             run_id: run.id.clone(),

@@ -18,6 +18,7 @@ mod blobs;
 mod checkpoints;
 mod evals;
 mod files;
+mod jobs;
 mod open;
 mod places;
 mod runs;
@@ -35,6 +36,7 @@ pub use blobs::{Blob, Staged, Upload};
 pub use checkpoints::{CheckpointRecord, KeptTurn, NewState, file_name};
 pub use evals::{EvalRecord, EvalResult, EvalSettings, EvalStatus};
 pub use files::FileRecord;
+pub use jobs::RequestKey;
 pub use open::OpenError;
 pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
 pub use sessions::SessionRecord;
@@ -62,6 +64,8 @@ struct Inner {
     blob_gate: RwLock<()>,
     /// Tenants whose directories are known to be there.
     compartments: Mutex<HashSet<Tenant>>,
+    /// Which opening of this data directory this is: a number that only grows.
+    lease: i64,
     _lock: std::fs::File,
 }
 

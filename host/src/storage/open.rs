@@ -13,9 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "7";
+const DATA_VERSION: &str = "8";
 /// Layouts that are brought to that one when they are opened.
-const OLDER: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
+const OLDER: [&str; 7] = ["1", "2", "3", "4", "5", "6", "7"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,11 +100,26 @@ impl Storage {
             .execute(&write)
             .await
             .map_err(database)?;
+        let lease: String = sqlx::query_scalar(
+            "INSERT INTO meta (key, value) VALUES ('lease', '1') \
+             ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING value",
+        )
+        .fetch_one(&write)
+        .await
+        .map_err(database)?;
+        let lease = lease.parse().unwrap_or(i64::MAX);
         let read = pool(4).connect_lazy_with(options);
 
         let (root, blob_gate) = (root.to_owned(), RwLock::new(()));
-        let storage =
-            Storage(Arc::new(Inner { root, write, read, blob_gate, compartments: Mutex::default(), _lock: lock }));
+        let storage = Storage(Arc::new(Inner {
+            root,
+            write,
+            read,
+            blob_gate,
+            compartments: Mutex::default(),
+            lease,
+            _lock: lock,
+        }));
         storage.interrupt_unfinished().await.map_err(database)?;
         storage.remove_leftovers().await.map_err(|error| match error {
             Leftover::Io(source) => not_writable(source),
@@ -113,12 +128,12 @@ impl Storage {
         Ok(storage)
     }
 
-    /// Runs and questions that a crash or a stop cut off are failed, and say so.
+    /// Runs and questions that a crash or a stop cut off are failed, and say so; but not what a server begins anew.
     async fn interrupt_unfinished(&self) -> Result<(), sqlx::Error> {
         for table in [
             "UPDATE runs SET status = 'failed', finished_at = ?, error_code = 'interrupted', \
              error_detail = 'the server stopped while this was running; start it again' \
-             WHERE status IN ('queued', 'running')",
+             WHERE status IN ('queued', 'running') AND takes_left = 0",
             "UPDATE asks SET status = 'failed', finished_at = ?, error_code = 'interrupted', \
              error_detail = 'the server stopped while this was running; ask again' \
              WHERE status IN ('queued', 'running')",

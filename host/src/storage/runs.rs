@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::{Staged, Status, Storage, days_ago, new_id};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::tenants::Tenant;
 
 /// A program that ran or will run.
@@ -92,7 +92,7 @@ impl Storage {
     /// The database failed.
     pub async fn save_run(&self, tenant: &Tenant, run: &RunRecord) -> Result<()> {
         let mut transaction = self.0.write.begin().await?;
-        upsert(&mut transaction, tenant, run).await?;
+        upsert(&mut transaction, tenant, run, self.0.lease).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -118,7 +118,7 @@ impl Storage {
             artifacts.push(ArtifactRecord { id, run_id, path, size, sha256: blob.sha256, media_type, checkpoint });
         }
         let mut transaction = self.0.write.begin().await?;
-        upsert(&mut transaction, tenant, &run).await?;
+        upsert(&mut transaction, tenant, &run, self.0.lease).await?;
         insert_artifacts(&mut transaction, tenant, &artifacts).await?;
         insert_events(&mut transaction, tenant, &run.id, events).await?;
         if let Some(session) = &run.session_id {
@@ -349,18 +349,21 @@ pub(super) async fn insert_events(
     Ok(())
 }
 
+/// Writes a run down. One that has ended stays as it is, and so does one that another server has taken since.
 pub(super) async fn upsert(
     transaction: &mut Transaction<'static, Sqlite>,
     tenant: &Tenant,
     run: &RunRecord,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    lease: i64,
+) -> Result<()> {
+    let done = sqlx::query(
         "INSERT INTO runs (id, tenant, session_id, ask_id, status, image, policy, code, request, created_at, \
-         finished_at, outcome, error_code, error_detail, checkpoint, undone) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         finished_at, outcome, error_code, error_detail, checkpoint, undone, lease) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET status = excluded.status, request = excluded.request, \
          finished_at = excluded.finished_at, outcome = excluded.outcome, error_code = excluded.error_code, \
-         error_detail = excluded.error_detail, checkpoint = excluded.checkpoint, undone = excluded.undone",
+         error_detail = excluded.error_detail, checkpoint = excluded.checkpoint, undone = excluded.undone \
+         WHERE runs.finished_at IS NULL AND runs.lease = excluded.lease",
     )
     .bind(&run.id)
     .bind(tenant.as_str())
@@ -378,7 +381,11 @@ pub(super) async fn upsert(
     .bind(&run.error_detail)
     .bind(run.checkpoint)
     .bind(run.undone)
+    .bind(lease)
     .execute(&mut **transaction)
     .await?;
+    if done.rows_affected() == 0 {
+        return Err(Error::new(Code::Conflict, format!("run {} has ended, or another server has it", run.id)));
+    }
     Ok(())
 }

@@ -111,6 +111,35 @@ async fn what_was_under_way_when_the_server_died_is_failed_as_interrupted_and_le
 }
 
 #[tokio::test]
+async fn a_run_has_one_end_and_only_the_server_that_took_it_last_writes_it() {
+    let (dir, storage) = open().await;
+    let tenant = Tenant::local();
+    let ended = |id: &str| RunRecord { finished_at: Some(now()), status: Status::Done, ..run(id, None) };
+    let finish = async |storage: &Storage, id: &str| storage.finish_run(&tenant, ended(id), Vec::new(), &[]).await;
+    let key = RequestKey { key: "k".into(), request: "hash".into() };
+    storage.accept_run(&tenant, &run("run_1", None), true, Some(&key)).await.unwrap();
+    let again = storage.accept_run(&tenant, &run("run_2", None), true, Some(&key)).await.unwrap_err();
+    assert_eq!(again.code, Code::Conflict);
+    assert_eq!(storage.run(&tenant, "run_2").await.unwrap_err().code, Code::NotFound, "half of it was written");
+    assert!(storage.take_over().await.unwrap().is_empty(), "it is not another server's");
+    // A server that was thought dead, and is not: its lease is older than that of the one that took over.
+    sqlx::query("UPDATE runs SET lease = lease + 1").execute(&storage.0.write).await.unwrap();
+    assert_eq!(finish(&storage, "run_1").await.unwrap_err().code, Code::Conflict);
+    sqlx::query("UPDATE runs SET lease = lease - 1").execute(&storage.0.write).await.unwrap();
+    storage.close().await;
+    drop(storage);
+    let storage = Storage::open(dir.path()).await.unwrap();
+    let taken = storage.take_over().await.unwrap();
+    assert_eq!(taken.iter().map(|(of, run)| (of, run.id.as_str())).collect::<Vec<_>>(), [(&tenant, "run_1")]);
+    finish(&storage, "run_1").await.unwrap();
+    assert_eq!(finish(&storage, "run_1").await.unwrap_err().code, Code::Conflict, "it has ended");
+    assert_eq!(storage.known_by(&tenant, &key).await.unwrap().as_deref(), Some("run_1"));
+    assert_eq!(storage.known_by(&Tenant::new("other").unwrap(), &key).await.unwrap(), None);
+    let other = RequestKey { request: "another".into(), ..key };
+    assert_eq!(storage.known_by(&tenant, &other).await.unwrap_err().code, Code::IdempotencyKeyReused);
+}
+
+#[tokio::test]
 async fn directories_from_before_there_were_tenants_move_to_the_one_there_was() {
     let (dir, storage) = open().await;
     let tenant = Tenant::local();
