@@ -15,7 +15,9 @@ pub struct Metrics {
     runs: Counter,
     asks: Counter,
     requests: Counter,
+    refusals: Counter,
     run_seconds: Histogram,
+    wait_seconds: Histogram,
     ask_seconds: Histogram,
     /// Runs and questions that wait for a worker.
     pub waiting: AtomicI64,
@@ -41,6 +43,16 @@ impl Metrics {
         self.run_seconds.add(took);
     }
 
+    /// A run has a worker, or was given up before.
+    pub fn waited(&self, time: Duration) {
+        self.wait_seconds.add(time);
+    }
+
+    /// A quota of this name refused something.
+    pub fn refused(&self, quota: &str) {
+        count(&self.refusals, format!("quota=\"{quota}\""));
+    }
+
     /// A question is over: `done` or a code.
     pub fn ask(&self, result: &str, took: Duration) {
         count(&self.asks, format!("result=\"{result}\""));
@@ -52,13 +64,15 @@ impl Metrics {
         count(&self.requests, format!("method=\"{method}\",route=\"{route}\",status=\"{status}\""));
     }
 
-    /// All of it as Prometheus text, version 0.0.4.
+    /// All of it as Prometheus text, version 0.0.4, with what is true at this moment: name, help and value of each.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, gauges: &[(&str, &str, u64)]) -> String {
         let mut text = String::new();
         show_counter(&mut text, "glovebox_runs_total", "Runs by ending; failed is ours.", &self.runs);
         show_counter(&mut text, "glovebox_asks_total", "Questions by result.", &self.asks);
         show_counter(&mut text, "glovebox_http_requests_total", "HTTP requests.", &self.requests);
+        show_counter(&mut text, "glovebox_quota_refusals_total", "Refusals by quota.", &self.refusals);
+        self.wait_seconds.show(&mut text, "glovebox_wait_seconds", "Time that runs waited for a worker.");
         self.run_seconds.show(&mut text, "glovebox_run_seconds", "Duration of runs, waiting included.");
         self.ask_seconds.show(&mut text, "glovebox_ask_seconds", "Duration of questions.");
         for (name, help, value) in [
@@ -67,6 +81,9 @@ impl Metrics {
         ] {
             let _ =
                 writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", value.load(Ordering::Relaxed));
+        }
+        for (name, help, value) in gauges {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
         }
         for (name, help, value) in [
             ("glovebox_turns_undone_total", "Turns of sessions that were undone.", &self.turns_undone),
@@ -120,7 +137,11 @@ mod tests {
     fn a_run_is_counted_once_and_in_every_bucket_that_holds_it() {
         let metrics = Metrics::default();
         metrics.run("exited", Duration::from_millis(3));
-        let text = metrics.text();
+        metrics.waited(Duration::from_millis(3));
+        metrics.refused("fuel_per_day");
+        let text = metrics.text(&[("glovebox_workers", "Workers.", 2)]);
+        assert!(text.contains("glovebox_workers 2\n") && text.contains("glovebox_wait_seconds_count 1\n"));
+        assert!(text.contains("glovebox_quota_refusals_total{quota=\"fuel_per_day\"} 1\n"));
         assert!(text.contains("glovebox_runs_total{ending=\"exited\"} 1\n"));
         assert!(text.contains("glovebox_run_seconds_bucket{le=\"0.002\"} 0\n"));
         assert!(text.contains("glovebox_run_seconds_bucket{le=\"0.005\"} 1\n"));

@@ -215,6 +215,7 @@ async fn go(
     let began = Instant::now();
     let (workspace, alone) = (job.workspace.clone(), session.is_none());
     let slot = ticket.wait(&live.cancel).await;
+    app.metrics.waited(began.elapsed());
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
     let result = match (slot, &session) {

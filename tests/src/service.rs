@@ -37,6 +37,11 @@ fn of_two_hundred_requests_at_once_exactly_as_many_pass_as_the_quota_has_left() 
     let passed = statuses.iter().filter(|status| **status == 201).count();
     let refused = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!((passed, refused), (1, 199), "{statuses:?}");
+    let metrics = client.get("/metrics").text();
+    let counted = "glovebox_quota_refusals_total{quota=\"runs_per_minute\"} 199\n";
+    assert!(metrics.contains(counted) && metrics.contains("glovebox_wait_seconds_count 5\n"), "{metrics}");
+    let memory = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    assert!(memory.is_some_and(|bytes| bytes.parse::<u64>().is_ok_and(|bytes| bytes > 1 << 20)), "{metrics}");
 }
 
 #[test]

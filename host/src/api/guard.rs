@@ -74,6 +74,12 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
     }
     reword(&mut response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        // Its detail begins with "quota NAME:".
+        if problem.code == Code::QuotaExhausted.name()
+            && let Some(quota) = problem.detail.strip_prefix("quota ").and_then(|rest| rest.split(':').next())
+        {
+            app.metrics.refused(quota);
+        }
         let body = serde_json::to_vec(&Problem { request_id: id.clone(), ..problem }).unwrap_or_default();
         *response.body_mut() = Body::from(body);
         response.headers_mut().remove(header::CONTENT_LENGTH);

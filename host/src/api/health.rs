@@ -18,6 +18,22 @@ pub(super) struct Readiness {
     reasons: Vec<String>,
 }
 
+/// What this process takes of the machine; zero where it cannot be told.
+struct Process {
+    memory: u64,
+    descriptors: u64,
+}
+
+impl Process {
+    fn now() -> Process {
+        // The second number is the resident pages (proc(5)).
+        let pages = std::fs::read_to_string("/proc/self/statm").ok();
+        let pages = pages.and_then(|numbers| numbers.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or(0);
+        let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64);
+        Process { memory: pages * rustix::param::page_size() as u64, descriptors }
+    }
+}
+
 /// Alive: the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = String)))]
 pub(super) async fn healthz() -> &'static str {
@@ -52,5 +68,14 @@ pub(super) async fn readyz(State(app): State<AppState>) -> Response {
 /// Counters as Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, body = String)))]
 pub(super) async fn metrics(State(app): State<AppState>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.text()).into_response()
+    let Process { memory, descriptors } = Process::now();
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let text = app.metrics.text(&[
+        ("glovebox_workers", "Programs that can run at once.", count(app.config.workers)),
+        ("glovebox_connections", "Open connections.", count(app.connections.open())),
+        ("glovebox_connections_refused", "Connections refused since the start.", app.connections.refused()),
+        ("process_resident_memory_bytes", "Memory of the server, its workers not included.", memory),
+        ("process_open_fds", "Descriptors of the server.", descriptors),
+    ]);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
