@@ -160,15 +160,19 @@ export async function accessible(page, state) {
   assert.deepEqual(found, [], `${state}: axe-core finds nothing serious`);
 }
 
-/** Starts `glovebox serve` with `env`; `{url, stop(), restart()}`. */
+/** Starts `glovebox serve` with `env`; `{url, key, log(), stop(), restart()}`. `key` is the first one where keys are wanted. */
 export async function server(env = {}, settings = []) {
   const dir = await mkdtemp(join(tmpdir(), "glovebox-data-"));
   let child;
+  let key = null;
+  const said = [];
   async function start(listen) {
     const { OPENAI_BASE_URL: _, OPENAI_API_KEY: __, ...inherited } = process.env;
-    child = spawn(BINARY, ["serve", "--listen", listen, "--data-dir", dir, ...settings], { env: { ...inherited, ...env }, stdio: ["ignore", "pipe", "ignore"] });
+    child = spawn(BINARY, ["serve", "--listen", listen, "--data-dir", dir, ...settings], { env: { ...inherited, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    child.stderr.setEncoding("utf8").on("data", (text) => said.push(text));
     let url = null;
     for await (const line of createInterface({ input: child.stdout })) {
+      key ??= /^gbx_\S+$/.exec(line)?.[0] ?? null;
       url = /http:\/\/\S+?(?=\/?(?:\s|$))/.exec(line)?.[0] ?? null;
       if (url) break;
     }
@@ -182,6 +186,8 @@ export async function server(env = {}, settings = []) {
   const url = await start("127.0.0.1:0");
   return {
     url,
+    key,
+    log: () => said.join(""),
     stop: async () => { await end("SIGKILL"); await rm(dir, { recursive: true, force: true }); },
     restart: async () => { await end("SIGKILL"); await start(new URL(url).host); },
   };

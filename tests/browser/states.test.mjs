@@ -115,45 +115,56 @@ test("a running program is stopped, and one that goes on for ever meets its limi
   await verdict();
 });
 
-test("a server that asks for a key gets one, in a header only, and a revoked one is asked for again", async () => {
-  let accepted = "gbx-first";
-  const seen = [];
-  const guard = async (route) => {
-    const request = route.request();
-    seen.push(request.url());
-    const sent = (await request.allHeaders()).authorization;
-    if (sent !== `Bearer ${accepted}`) return route.fulfill({ status: 401, contentType: "application/problem+json", body: JSON.stringify({ type: "about:blank", title: "Unauthorized", status: 401, detail: "no such key", code: "unauthorized", request_id: "r" }) });
-    return route.continue();
-  };
-  const { page, verdict } = await open({ prepare: (page) => page.route("**/api/**", guard), expected: (text) => /status of 401/.test(text) });
-  const dialog = page.locator(".sign-in");
-  await dialog.waitFor();
-  await accessible(page, "signing in");
-  await page.locator("#api-key").fill("wrong");
-  await page.locator("#api-key").press("Enter");
-  await dialog.locator(".refused").waitFor();
-  await page.locator("#api-key").fill(accepted);
-  await page.locator("#api-key").press("Enter");
-  await dialog.waitFor({ state: "detached" });
+test("a server that asks for a key gets one, in a header only, and a revoked one is asked for again", OWN, async () => {
+  const own = await server({ GLOVEBOX_AUTH: "keys", GLOVEBOX_LOG: "debug" });
+  try {
+    const admin = { authorization: `Bearer ${own.key}`, "content-type": "application/json" };
+    const make = async () => {
+      const body = JSON.stringify({ tenant: "local", scopes: ["read", "run", "ask"] });
+      const reply = await fetch(`${own.url}/api/v1/admin/keys`, { method: "POST", headers: admin, body });
+      assert.equal(reply.status, 201);
+      return reply.json();
+    };
+    const [first, second] = [await make(), await make()];
+    const seen = [];
+    const { page, verdict } = await open({ base: own.url, prepare: (page) => page.on("request", (request) => seen.push(request.url())), expected: (text) => /status of 401/.test(text) });
+    const dialog = page.locator(".sign-in");
+    const signIn = async (key) => {
+      await page.locator("#api-key").fill(key);
+      await page.locator("#api-key").press("Enter");
+    };
+    await dialog.waitFor();
+    await accessible(page, "signing in");
+    await signIn("wrong");
+    await dialog.locator(".refused").waitFor();
+    await signIn(first.key);
+    await dialog.waitFor({ state: "detached" });
 
-  await upload(page, data("penguins.csv"), "penguins.csv");
-  const turn = await ask(page, "average body_mass_g by species as a bar chart");
-  // A picture that needs the key in a header is there as well.
-  await turn.locator(".file-link img").first().evaluate((image) => image.decode());
-  assert.equal(await page.evaluate(() => localStorage.length), 0, "nothing is left for later visitors");
-  await page.reload();
-  await turn.locator(".result").waitFor();
-  assert.equal(await dialog.count(), 0, "the tab remembers");
+    await upload(page, data("penguins.csv"), "penguins.csv");
+    const turn = await ask(page, "average body_mass_g by species as a bar chart");
+    // A picture that needs the key in a header is there as well.
+    await turn.locator(".file-link img").first().evaluate((image) => image.decode());
+    assert.equal(await page.evaluate(() => localStorage.length), 0, "nothing is left for later visitors");
+    await page.reload();
+    await turn.locator(".result").waitFor();
+    assert.equal(await dialog.count(), 0, "the tab remembers");
 
-  accepted = "gbx-second";
-  await page.locator("#ask").fill("top 2 island by count");
-  await page.locator("#ask").press("Enter");
-  await dialog.locator(".refused").waitFor();
-  await page.locator("#api-key").fill(accepted);
-  await page.locator("#api-key").press("Enter");
-  await page.locator(".turn", { hasText: "top 2 island" }).locator(".result").waitFor({ timeout: ANSWER_MS });
-  assert.deepEqual(seen.filter((url) => url.includes("gbx-")), [], "no address has the key in it");
-  await verdict();
+    const revoked = await fetch(`${own.url}/api/v1/admin/keys/${first.id}`, { method: "DELETE", headers: admin });
+    assert.equal(revoked.status, 204);
+    await page.locator("#ask").fill("top 2 island by count");
+    await page.locator("#ask").press("Enter");
+    await dialog.locator(".refused").waitFor();
+    await signIn(second.key);
+    await page.locator(".turn", { hasText: "top 2 island" }).locator(".result").waitFor({ timeout: ANSWER_MS });
+    for (const { key } of [first, second]) {
+      const secret = key.split("_").at(-1);
+      assert.deepEqual(seen.filter((url) => url.includes(secret)), [], "no address has the key in it");
+      assert.ok(own.log().length > 0 && !own.log().includes(secret), "the log has no key in it");
+    }
+    await verdict();
+  } finally {
+    await own.stop();
+  }
 });
 
 test("an upload that breaks says so and is done again by a click; one that is too large names the limit", async () => {
