@@ -233,6 +233,19 @@ impl App {
         self.policy(tenant, "").map(|policy| policy.quota).unwrap_or_default()
     }
 
+    /// The models that a tenant may ask; the first is the default one where the default of all is not among them.
+    pub fn models_of(&self, tenant: &Tenant) -> Vec<ModelInfo> {
+        let mut models = self.backend.models();
+        if self.policy(tenant, "").is_ok_and(|policy| policy.models) {
+            return models;
+        }
+        models.retain(|model| model.provider == "builtin");
+        if let Some(first) = models.first_mut() {
+            first.default = true;
+        }
+        models
+    }
+
     /// The policies that a tenant may use, by name.
     pub fn policies_of(&self, tenant: &Tenant) -> Vec<Policy> {
         let granted = self.keys.tenant(tenant).map(|tenant| tenant.policies).unwrap_or_default();

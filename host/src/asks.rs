@@ -59,7 +59,7 @@ pub async fn start(
         )));
     }
     let effort = app.config.effort().with(wanted).map_err(Error::invalid)?;
-    let models = app.backend.models();
+    let models = app.models_of(tenant);
     if let Some(name) = &model
         && !models.iter().any(|model| model.name == *name)
     {
@@ -69,6 +69,8 @@ pub async fn start(
             format!("unknown model `{}` (there are: {known})", shorten(name, 80)),
         ));
     }
+    let default = || models.iter().find(|model| model.default).map(|model| model.name.clone());
+    let model = model.or_else(default);
     let id = new_id("ask");
     let taken = app.turns.take(&session.id, Doing::Ask(id.clone())).await?;
     // What was read before it was ours may have changed.
@@ -80,13 +82,12 @@ pub async fn start(
     let (mut limits, mut effort) = (policy.limits.clone(), effort);
     let quota = app.quota(tenant);
     let admission = app.meter.ask(&app.storage, tenant, &quota, (&mut limits, &mut effort)).await?;
-    let default = || models.iter().find(|model| model.default).map(|model| model.name.clone());
     let record = AskRecord {
         id,
         session_id: session.id.clone(),
         status: Status::Queued,
         question: question.to_owned(),
-        model: model.clone().or_else(default).unwrap_or_default(),
+        model: model.clone().unwrap_or_default(),
         created_at: now(),
         finished_at: None,
         explanation: String::new(),

@@ -72,6 +72,8 @@ pub struct Holder {
     pub caller: Caller,
     /// Whether the use is to be noted with [`Keys::used`].
     pub note: bool,
+    /// The session that the key shows, if it is a shared link's.
+    pub shows: Option<String>,
     scopes: Vec<Scope>,
 }
 
@@ -79,7 +81,7 @@ impl Holder {
     /// The user of a server without keys, who may do everything.
     #[must_use]
     pub fn local() -> Holder {
-        Holder { caller: Caller::local(), note: false, scopes: Scope::ALL.to_vec() }
+        Holder { caller: Caller::local(), note: false, shows: None, scopes: Scope::ALL.to_vec() }
     }
 
     /// Whether the key allows this.
@@ -161,7 +163,8 @@ impl Keys {
         let tenant = Tenant::new(&key.tenant).filter(|tenant| state.tenants.get(tenant).is_some_and(|it| !it.disabled));
         let tenant = tenant.filter(|_| !over).ok_or_else(refused)?;
         let fresh = key.last_used_at.as_deref().is_some_and(|at| milliseconds_between(at, &now) < USED_EVERY_MS);
-        Ok(Holder { caller: Caller { tenant, actor: id.into() }, scopes: key.scopes.clone(), note: !fresh })
+        let (caller, shows) = (Caller { tenant, actor: id.into() }, key.session_id.clone());
+        Ok(Holder { caller, note: !fresh, shows, scopes: key.scopes.clone() })
     }
 
     /// Notes that a key was used just now.
@@ -224,6 +227,7 @@ mod tests {
             label: String::new(),
             hash: new.hash(),
             scopes: vec![Scope::Read],
+            session_id: None,
             created_at: now(),
             expires_at: None,
             revoked_at: None,

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ancestry;
 pub mod api;
 pub mod app;
 mod archive;
@@ -37,6 +38,7 @@ mod runs;
 pub mod sampling;
 pub mod server;
 mod sessions;
+mod shares;
 pub mod storage;
 pub mod tenants;
 mod tree;

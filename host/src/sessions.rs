@@ -126,7 +126,8 @@ pub async fn delete(app: &AppState, tenant: &Tenant, id: &str) -> Result<()> {
     }
     remove_workspace(app.storage.workspace(tenant, id)).await;
     remove_workspace(app.storage.scratch(tenant, id)).await;
-    Ok(())
+    // The keys of its shared links are gone with it.
+    app.keys.reload(&app.storage).await
 }
 
 /// Deletes a file with all of its copies in sessions and their checkpoints.

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Limits, RunError};
 
-/// Services that policies may grant. What they are is the business of who runs jobs.
+/// Services that policies may grant to programs. What they are is the business of who runs jobs.
 const SERVICES: &[&str] = &["media"];
+/// What policies may grant to tenants beside.
+const PERMISSIONS: &[&str] = &["models", "sharing"];
 
 /// A named set of limits and permissions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,16 @@ pub struct Policy {
     /// What a tenant whose own policy this is may use altogether.
     #[serde(default)]
     pub quota: Quota,
+    /// May its tenants ask models beside the builtin planner? The library reads it and leaves the rest to the host.
+    #[serde(default = "yes")]
+    pub models: bool,
+    /// May its tenants share sessions by links? As `models`.
+    #[serde(default = "yes")]
+    pub sharing: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a tenant may use altogether; `None` where there is no end. This library reads it and leaves the counting to whoever
@@ -72,6 +84,12 @@ impl Policy {
         let mut table: toml::Table = toml.parse().map_err(|error| format!("{source}: {error}"))?;
         check_names(source, "", &table, &["description", "images", "run", "quota", "services"])?;
         let services = table.remove("services").map(|services| granted(source, &services)).transpose()?;
+        let permitted = |name| services.as_ref().is_none_or(|services| services.get(name) != Some(&false));
+        let (models, sharing) = (permitted("models"), permitted("sharing"));
+        let services: Option<BTreeSet<String>> = services.map(|services| {
+            let granted = services.into_iter().filter(|(name, granted)| *granted && SERVICES.contains(&name.as_str()));
+            granted.map(|(name, _)| name).collect()
+        });
         if let Some(quota) = table.get("quota") {
             let quota = quota.as_table().ok_or_else(|| format!("{source}: quota must be a table, `[quota]`"))?;
             check_names(source, "quota.", quota, &QUOTAS)?;
@@ -97,7 +115,7 @@ impl Policy {
         if policy.limits.memory_mib > 4096 {
             return Err(format!("{source}: run.memory_mib can be 4096 at most, the size of a 32-bit memory"));
         }
-        Ok(Policy { name: name.into(), ..policy })
+        Ok(Policy { name: name.into(), models, sharing, ..policy })
     }
 
     /// May this policy use the image?
@@ -127,19 +145,15 @@ pub fn limit_names() -> Vec<&'static str> {
     ]
 }
 
-/// The services of a table such as `media = true`.
-fn granted(source: &str, services: &toml::Value) -> Result<BTreeSet<String>, String> {
+/// What a table such as `media = true` says.
+fn granted(source: &str, services: &toml::Value) -> Result<BTreeMap<String, bool>, String> {
     let table = services.as_table().ok_or_else(|| format!("{source}: services must be a table, `[services]`"))?;
-    check_names(source, "services.", table, SERVICES)?;
-    let mut granted = BTreeSet::new();
-    for (name, value) in table {
-        match value.as_bool() {
-            Some(true) => drop(granted.insert(name.clone())),
-            Some(false) => {}
-            None => return Err(format!("{source}: services.{name} must be true or false, not {value}")),
-        }
-    }
-    Ok(granted)
+    check_names(source, "services.", table, &[SERVICES, PERMISSIONS].concat())?;
+    let answer = |(name, value): (&String, &toml::Value)| match value.as_bool() {
+        Some(granted) => Ok((name.clone(), granted)),
+        None => Err(format!("{source}: services.{name} must be true or false, not {value}")),
+    };
+    table.iter().map(answer).collect()
 }
 
 fn check_names(source: &str, prefix: &str, table: &toml::Table, known: &[&str]) -> Result<(), String> {
@@ -277,6 +291,11 @@ mod tests {
         let error = Policy::parse("a", "a", "[services]\nmedai = true\n");
         assert_eq!(error, Err("a: unknown setting services.medai (did you mean services.media?)".into()));
         assert!(Policy::parse("a", "a", "[services]\nmedia = 1\n").is_err());
+        assert!(!policies.get("strict").is_some_and(|policy| policy.sharing));
+        let permitted = |toml: &str| Policy::parse("a", "a", toml).map(|policy| (policy.models, policy.sharing));
+        assert_eq!(permitted(""), Ok((true, true)));
+        assert_eq!(permitted("[services]\nmedia = true\nmodels = false\n"), Ok((false, true)));
+        assert_eq!(permitted("[services]\nsharing = false\n"), Ok((true, false)));
     }
 
     #[test]

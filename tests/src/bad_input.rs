@@ -287,7 +287,7 @@ fn a_data_directory_of_another_version_is_refused_and_stays_whole() {
     set("99");
     let (code, said) = refused("127.0.0.1:0", data.path());
     assert_eq!(code, Some(70));
-    assert!(said.contains("layout 99") && said.contains("reads layout 8") && said.contains("--data-dir"), "{said}");
+    assert!(said.contains("layout 99") && said.contains("reads layout 9") && said.contains("--data-dir"), "{said}");
     set("2");
     let server = Server::start_in(data, &[]);
     assert_eq!(server.client().get(&format!("/api/v1/files/{file}/content")).text(), "kept");

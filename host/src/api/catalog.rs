@@ -52,10 +52,10 @@ pub(super) async fn policies(State(app): State<AppState>, tenant: Tenant) -> Jso
     Json(PolicyList { policies: policies.collect() })
 }
 
-/// Every model that can be asked.
+/// Every model that the caller may ask.
 #[utoipa::path(get, path = "/api/v1/models", tag = "catalog", responses((status = 200, body = ModelList)))]
-pub(super) async fn models(State(app): State<AppState>) -> Json<ModelList> {
-    Json(ModelList { models: app.backend.models() })
+pub(super) async fn models(State(app): State<AppState>, tenant: Tenant) -> Json<ModelList> {
+    Json(ModelList { models: app.models_of(&tenant) })
 }
 
 /// What questions used of the models.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
@@ -18,7 +18,9 @@ use crate::app::AppState;
 use crate::connections::Paced;
 use crate::error::{Code, Error, shorten};
 use crate::keys::{Auth, Holder};
+use crate::shares::{self, Shown};
 use crate::storage::{AuditEntry, now};
+use crate::tenants::Scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -42,11 +44,11 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
     let question = origin.is_some() && cors::is_question(&request);
     let late = Arc::new(AtomicBool::new(false));
     let patience = Duration::from_secs(app.config.client_timeout_s);
+    let key = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     // A browser asks what it may send before it sends a key.
-    let entry = allowed(&app, &request, origin.is_some())
-        .and_then(|()| if question { Ok((None, None)) } else { admit(&app, &request, &route) });
-    let (caller, refusal) = match entry {
-        Ok(entry) => entry,
+    let (caller, refusal) = match allowed(&app, &request, origin.is_some()) {
+        Ok(()) if question => (None, None),
+        Ok(()) => admit(&app, &method, request.uri(), key.as_deref(), &route).await,
         Err(error) => (None, Some(error)),
     };
     let caller = match caller {
@@ -160,20 +162,49 @@ fn secure(headers: &mut HeaderMap, id: &str) {
 }
 
 /// Who sends a request, and why they may not if so; nobody where nothing is needed.
-fn admit(app: &AppState, request: &Request, route: &str) -> Result<(Option<Holder>, Option<Error>), Error> {
+async fn admit(
+    app: &AppState,
+    method: &Method,
+    uri: &Uri,
+    key: Option<&str>,
+    route: &str,
+) -> (Option<Holder>, Option<Error>) {
     if app.config.auth == Auth::None {
-        return Ok((Some(Holder::local()), None));
+        return (Some(Holder::local()), None);
     }
-    let scope = match super::needs(route, request.method()) {
-        Some(Needs::Nothing) => return Ok((None, None)),
-        Some(Needs::Key(scope)) => Some(scope),
-        // Nothing is served there; who may know that has a key.
-        None => None,
+    let needs = super::needs(route, method);
+    if needs == Some(Needs::Nothing) {
+        return (None, None);
+    }
+    let holder = match app.keys.identify(key) {
+        Ok(holder) => holder,
+        Err(refusal) => return (None, Some(refusal)),
     };
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let holder = app.keys.identify(shown)?;
-    let refusal = scope.and_then(|scope| holder.may(scope).err());
-    Ok((Some(holder), refusal))
+    let may = match (needs, &holder.shows) {
+        // Nothing is served there; who may know that has a key.
+        (None | Some(Needs::Nothing), _) => Ok(()),
+        (Some(Needs::Shared(what)), Some(session)) => looks(app, &holder, session, what, uri.path(), route).await,
+        (Some(Needs::Key(_)), Some(_)) => Err(shares::only_to_look()),
+        (Some(Needs::Shared(_)), None) => holder.may(Scope::Read),
+        (Some(Needs::Key(scope)), None) => holder.may(scope),
+    };
+    (Some(holder), may.err())
+}
+
+/// Whether the link that shares `session` shows what the path names.
+async fn looks(
+    app: &AppState,
+    holder: &Holder,
+    session: &str,
+    what: Shown,
+    path: &str,
+    route: &str,
+) -> Result<(), Error> {
+    // The path fits the route, segment by segment. Our ids have nothing to decode; what has is none of them.
+    let place = route.split('/').position(|segment| segment == "{id}");
+    let id = place.and_then(|place| path.split('/').nth(place)).unwrap_or_default();
+    let shown = shares::shows(app, &holder.caller.tenant, session, what, id).await?;
+    if shown { Ok(()) } else { Err(Error::not_found("such thing behind this link:", id)) }
 }
 
 /// A page of another site can send requests here from the user's browser. Two things tell such a

@@ -20,6 +20,7 @@ mod route;
 mod runs;
 mod sandbox_fusion;
 mod sessions;
+mod shares;
 mod shown;
 mod ui;
 mod uploads;
@@ -37,6 +38,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::route::Needs::Nothing;
 use self::route::{Needs, Route, route};
 use crate::app::AppState;
+use crate::shares::Shown;
 use crate::tenants::Scope::{Admin, Ask, Read, Run};
 
 pub use error::problem;
@@ -48,38 +50,42 @@ pub use shown::artifacts_app;
 fn routes() -> Vec<Route> {
     vec![
         route("/api/v1/files").post(Run, files::upload).get(Read, files::list),
-        route("/api/v1/files/{id}").get(Read, files::show).delete(Run, files::delete),
-        route("/api/v1/files/{id}/content").get(Read, files::content),
-        route("/api/v1/files/{id}/sample").get(Read, files::sample),
+        route("/api/v1/files/{id}").get(Shown::File, files::show).delete(Run, files::delete),
+        route("/api/v1/files/{id}/content").get(Shown::File, files::content),
+        route("/api/v1/files/{id}/sample").get(Shown::File, files::sample),
         route("/api/v1/uploads").post(Run, uploads::create),
         route("/api/v1/uploads/{id}").get(Run, uploads::show).put(Run, uploads::send).delete(Run, uploads::delete),
         route("/api/v1/runs").post(Run, runs::create),
-        route("/api/v1/runs/{id}").get(Read, runs::show),
-        route("/api/v1/runs/{id}/events").get(Read, runs::events),
+        route("/api/v1/runs/{id}").get(Shown::Run, runs::show),
+        route("/api/v1/runs/{id}/events").get(Shown::Run, runs::events),
         route("/api/v1/runs/{id}/cancel").post(Run, runs::cancel),
         route("/api/v1/runs/{id}/replay").post(Run, runs::replay),
-        route("/api/v1/runs/{id}/artifacts").get(Read, runs::artifacts),
+        route("/api/v1/runs/{id}/artifacts").get(Shown::Run, runs::artifacts),
         route("/api/v1/sessions").post(Run, sessions::create).get(Read, sessions::list),
         route("/api/v1/sessions/{id}")
-            .get(Read, sessions::show)
+            .get(Shown::Session, sessions::show)
             .patch(Run, sessions::rename)
             .delete(Run, sessions::delete),
         route("/api/v1/sessions/{id}/files").post(Run, sessions::add_files),
         route("/api/v1/sessions/{id}/runs").post(Run, runs::create_in_session),
         route("/api/v1/sessions/{id}/asks").post(Ask, asks::create),
-        route("/api/v1/sessions/{id}/checkpoints").post(Run, checkpoints::create).get(Read, checkpoints::list),
+        route("/api/v1/sessions/{id}/checkpoints")
+            .post(Run, checkpoints::create)
+            .get(Shown::Session, checkpoints::list),
         route("/api/v1/sessions/{id}/checkpoints/{k}/restore").post(Run, checkpoints::restore),
         route("/api/v1/sessions/{id}/forks").post(Run, checkpoints::fork),
         route("/api/v1/sessions/{id}/hibernate").post(Run, checkpoints::hibernate),
-        route("/api/v1/sessions/{id}/history").get(Read, sessions::history),
-        route("/api/v1/sessions/{id}/artifacts").get(Read, sessions::artifacts),
-        route("/api/v1/sessions/{id}/archive").get(Read, sessions::archive),
-        route("/api/v1/asks/{id}").get(Read, asks::show),
-        route("/api/v1/asks/{id}/events").get(Read, asks::events),
+        route("/api/v1/sessions/{id}/history").get(Shown::Session, sessions::history),
+        route("/api/v1/sessions/{id}/artifacts").get(Shown::Session, sessions::artifacts),
+        route("/api/v1/sessions/{id}/archive").get(Shown::Session, sessions::archive),
+        route("/api/v1/sessions/{id}/shares").post(Run, shares::create).get(Run, shares::list),
+        route("/api/v1/sessions/{id}/shares/{share}").delete(Run, shares::delete),
+        route("/api/v1/asks/{id}").get(Shown::Ask, asks::show),
+        route("/api/v1/asks/{id}/events").get(Shown::Ask, asks::events),
         route("/api/v1/asks/{id}/cancel").post(Ask, asks::cancel),
-        route("/api/v1/artifacts/{id}").get(Read, artifacts::show),
-        route("/api/v1/artifacts/{id}/content").get(Read, artifacts::content),
-        route("/api/v1/artifacts/{id}/url").post(Read, shown::url),
+        route("/api/v1/artifacts/{id}").get(Shown::Artifact, artifacts::show),
+        route("/api/v1/artifacts/{id}/content").get(Shown::Artifact, artifacts::content),
+        route("/api/v1/artifacts/{id}/url").post(Shown::Artifact, shown::url),
         route("/api/v1/images").get(Read, catalog::images),
         route("/api/v1/policies").get(Read, catalog::policies),
         route("/api/v1/models").get(Read, catalog::models),

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     admin, artifacts, asks, batches, catalog, checkpoints, evals, files, health, piston, runs, sandbox_fusion,
-    sessions, shown, uploads,
+    sessions, shares, shown, uploads,
 };
 
 /// The description of our own API.
@@ -22,6 +22,7 @@ use super::{
         sessions::create, sessions::list, sessions::show, sessions::rename, sessions::delete, sessions::add_files,
         runs::create_in_session, asks::create, sessions::history, sessions::artifacts, sessions::archive,
         checkpoints::create, checkpoints::list, checkpoints::restore, checkpoints::fork, checkpoints::hibernate,
+        shares::create, shares::list, shares::delete,
         asks::show, asks::events, asks::cancel,
         artifacts::show, artifacts::content, shown::url,
         catalog::images, catalog::policies, catalog::models, catalog::usage, catalog::usage_days, catalog::usage_of_all,

@@ -5,6 +5,7 @@ use axum::http::Method;
 use axum::routing::MethodRouter;
 
 use crate::app::AppState;
+use crate::shares::Shown;
 use crate::tenants::Scope;
 
 /// What a caller of a method needs on a server that wants keys.
@@ -14,6 +15,8 @@ pub(super) enum Needs {
     Nothing,
     /// A key with this scope.
     Key(Scope),
+    /// A key with the scope `read`, or a link that shares the session that this is of.
+    Shared(Shown),
 }
 
 /// A path with its methods.
@@ -53,5 +56,11 @@ impl Route {
 impl From<Scope> for Needs {
     fn from(scope: Scope) -> Needs {
         Needs::Key(scope)
+    }
+}
+
+impl From<Shown> for Needs {
+    fn from(shown: Shown) -> Needs {
+        Needs::Shared(shown)
     }
 }

@@ -1,23 +1,25 @@
 //! `/sessions`: interpreters that live on, with their files and history.
 
 use axum::Json as Answer;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::body::{Json, is_type, receive, send};
 use super::files::all;
 use super::wire::{
-    Artifact, Artifacts, Files, FilesRequest, History, Problem, Run, Session, SessionRequest, Sessions, TitleRequest,
-    Turn, ask_result,
+    Artifact, Artifacts, Files, FilesRequest, History, Inherited, Problem, Run, Session, SessionRequest, Sessions,
+    TitleRequest, Turn, ask_result,
 };
+use crate::ancestry::Ancestry;
 use crate::app::AppState;
 use crate::error::Result;
 use crate::files::safe_name;
 use crate::live::Record;
 use crate::runs::known_files;
 use crate::sessions;
-use crate::storage::RunView;
+use crate::storage::{RunView, SessionRecord};
 use crate::tenants::Tenant;
 
 /// Open a session.
@@ -99,23 +101,56 @@ pub(super) async fn add_files(
     Ok((StatusCode::CREATED, Answer(all(attached))).into_response())
 }
 
+/// What of a history.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    inherited: bool,
+}
+
 /// The runs and questions of a session, oldest first, those under way included.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/history", tag = "sessions", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/history", tag = "sessions",
+    params(("id" = String, Path), ("inherited" = Option<bool>, Query, description = "what came before a fork, too")),
     responses((status = 200, body = History), (status = 404, body = Problem)))]
 pub(super) async fn history(
     State(app): State<AppState>,
     tenant: Tenant,
     Path(id): Path<String>,
+    Query(Which { inherited }): Query<Which>,
 ) -> Result<Answer<History>> {
-    app.storage.session(&tenant, &id).await?;
+    let session = app.storage.session(&tenant, &id).await?;
+    let inherited = if inherited { Some(before(&app, &tenant, &session).await?) } else { None };
+    Ok(Answer(History { turns: turns(&app, &tenant, &id).await?, inherited }))
+}
+
+/// What came before a fork, as far as it was not undone.
+async fn before(app: &AppState, tenant: &Tenant, session: &SessionRecord) -> Result<Inherited> {
+    let ancestry = Ancestry::of(&app.storage, tenant, session).await?;
+    let mut all = Vec::new();
+    for (id, _) in &ancestry.sessions {
+        let turns = turns(app, tenant, id).await?;
+        all.extend(turns.into_iter().filter(|turn| {
+            let run = match turn {
+                Turn::Run { run } => Some(&**run),
+                Turn::Ask { ask } => ask.run.as_ref(),
+            };
+            run.is_some_and(|run| ancestry.has(id, run.checkpoint))
+        }));
+    }
+    Ok(Inherited { turns: all, missing: ancestry.missing })
+}
+
+/// Every turn of a session, oldest first, those under way included.
+async fn turns(app: &AppState, tenant: &Tenant, id: &str) -> Result<Vec<Turn>> {
     // Asked first: what ends in between is then found in both places, not in neither.
-    let live = app.live.of_session(&tenant, &id);
+    let live = app.live.of_session(tenant, id);
     let mut turns: Vec<(String, Turn)> = Vec::new();
-    for view in app.storage.session_runs(&tenant, &id).await? {
+    for view in app.storage.session_runs(tenant, id).await? {
         turns.push((view.run.created_at.clone(), turn(view.into())));
     }
-    for ask in app.storage.session_asks(&tenant, &id).await? {
-        let run = app.storage.run_of_ask(&tenant, &ask.id).await?;
+    for ask in app.storage.session_asks(tenant, id).await? {
+        let run = app.storage.run_of_ask(tenant, &ask.id).await?;
         turns.push((ask.created_at.clone(), Turn::Ask { ask: Box::new(ask_result(ask, run)) }));
     }
     for live in live {
@@ -133,7 +168,7 @@ pub(super) async fn history(
         }
     }
     turns.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Answer(History { turns: turns.into_iter().map(|(_, turn)| turn).collect() }))
+    Ok(turns.into_iter().map(|(_, turn)| turn).collect())
 }
 
 /// What the runs of a session left, oldest first.

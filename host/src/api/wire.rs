@@ -230,6 +230,18 @@ pub enum Turn {
 pub struct History {
     /// Oldest first.
     pub turns: Vec<Turn>,
+    /// What came before, if the session is a fork; absent unless it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
+}
+
+/// What came before a fork.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Inherited {
+    /// Oldest first, of all sessions that lead to it. What was undone before the fork is not among them.
+    pub turns: Vec<Turn>,
+    /// Whether some of it is gone with its session.
+    pub missing: bool,
 }
 
 /// Body of `POST /runs`.

@@ -71,7 +71,10 @@ fn explain(policy: &Policy) -> Result<String, Failure> {
     let rows: Vec<_> =
         glovebox_runtime::limit_names().into_iter().map(|name| [name.to_owned(), limits[name].to_string()]).collect();
     let images = if policy.images.is_empty() { "all".to_owned() } else { policy.images.join(", ") };
-    let services = policy.limits.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let permitted =
+        [("models", policy.models), ("sharing", policy.sharing)].into_iter().filter(|(_, granted)| *granted);
+    let services = policy.limits.services.iter().map(String::as_str).chain(permitted.map(|(name, _)| name));
+    let services = services.collect::<Vec<_>>().join(", ");
     let services = if services.is_empty() { "none".to_owned() } else { services };
     let quota = serde_json::to_value(&policy.quota).map_err(Failure::ours)?;
     let quotas = QUOTAS.iter().filter(|name| !quota[**name].is_null());

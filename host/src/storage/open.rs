@@ -13,9 +13,9 @@ use tokio::sync::RwLock;
 use super::{Inner, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
-const DATA_VERSION: &str = "8";
+const DATA_VERSION: &str = "9";
 /// Layouts that are brought to that one when they are opened.
-const OLDER: [&str; 7] = ["1", "2", "3", "4", "5", "6", "7"];
+const OLDER: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -155,6 +155,39 @@ impl Storage {
         Ok(RunView { run, artifacts })
     }
 
+    /// The session of a run, and the checkpoint that the run led to; `None` for a run without session.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, also if it is someone else's; the database failed.
+    pub async fn place_of_run(&self, tenant: &Tenant, id: &str) -> Result<Option<(String, Option<i64>)>> {
+        let place: Option<(Option<String>, Option<i64>)> =
+            sqlx::query_as("SELECT session_id, checkpoint FROM runs WHERE tenant = ? AND id = ?")
+                .bind(tenant.as_str())
+                .bind(id)
+                .fetch_optional(&self.0.read)
+                .await?;
+        let (session, checkpoint) = place.ok_or_else(|| Error::not_found("run", id))?;
+        Ok(session.map(|session| (session, checkpoint)))
+    }
+
+    /// The same of a question: its session, and the checkpoint that its run led to.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, also if it is someone else's; the database failed.
+    pub async fn place_of_ask(&self, tenant: &Tenant, id: &str) -> Result<Option<(String, Option<i64>)>> {
+        let place: Option<(String, Option<i64>)> = sqlx::query_as(
+            "SELECT a.session_id, r.checkpoint FROM asks a LEFT JOIN runs r ON r.ask_id = a.id \
+             WHERE a.tenant = ? AND a.id = ?",
+        )
+        .bind(tenant.as_str())
+        .bind(id)
+        .fetch_optional(&self.0.read)
+        .await?;
+        place.map(Some).ok_or_else(|| Error::not_found("ask", id))
+    }
+
     /// The run that answered a question.
     ///
     /// # Errors

@@ -39,6 +39,9 @@ pub struct KeyRecord {
     pub hash: String,
     /// What it allows.
     pub scopes: Vec<Scope>,
+    /// The only session that it opens, to look at; absent in all but the keys of shared links.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
     /// RFC 3339.
     pub created_at: String,
     /// From when on it opens nothing.
@@ -70,8 +73,27 @@ pub struct AuditEntry {
     pub request_id: String,
 }
 
-type KeyRow =
-    (String, String, String, String, Json<Vec<Scope>>, String, Option<String>, Option<String>, Option<String>);
+#[derive(FromRow)]
+struct KeyRow {
+    id: String,
+    tenant: String,
+    label: String,
+    hash: String,
+    scopes: Json<Vec<Scope>>,
+    session_id: Option<String>,
+    created_at: String,
+    expires_at: Option<String>,
+    revoked_at: Option<String>,
+    last_used_at: Option<String>,
+}
+
+impl From<KeyRow> for KeyRecord {
+    fn from(row: KeyRow) -> KeyRecord {
+        let KeyRow { id, tenant, label, hash, scopes: Json(scopes), session_id, .. } = row;
+        let KeyRow { created_at, expires_at, revoked_at, last_used_at, .. } = row;
+        KeyRecord { id, tenant, label, hash, scopes, session_id, created_at, expires_at, revoked_at, last_used_at }
+    }
+}
 
 impl Storage {
     /// Every tenant, by name.
@@ -136,18 +158,12 @@ impl Storage {
     ///
     /// The database failed.
     pub async fn keys(&self, tenant: Option<&Tenant>) -> Result<Vec<KeyRecord>> {
-        let rows: Vec<KeyRow> = sqlx::query_as(
-            "SELECT id, tenant, label, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM keys \
-             WHERE ?1 IS NULL OR tenant = ?1 ORDER BY created_at DESC, id",
-        )
-        .bind(tenant.map(Tenant::as_str))
-        .fetch_all(&self.0.read)
-        .await?;
-        let key = |row: KeyRow| {
-            let (id, tenant, label, hash, Json(scopes), created_at, expires_at, revoked_at, last_used_at) = row;
-            KeyRecord { id, tenant, label, hash, scopes, created_at, expires_at, revoked_at, last_used_at }
-        };
-        Ok(rows.into_iter().map(key).collect())
+        let rows: Vec<KeyRow> =
+            sqlx::query_as("SELECT * FROM keys WHERE ?1 IS NULL OR tenant = ?1 ORDER BY created_at DESC, id")
+                .bind(tenant.map(Tenant::as_str))
+                .fetch_all(&self.0.read)
+                .await?;
+        Ok(rows.into_iter().map(KeyRecord::from).collect())
     }
 
     /// Adds a key that was just made.
@@ -177,6 +193,51 @@ impl Storage {
         .execute(&self.0.write)
         .await?;
         if added.rows_affected() == 0 { Err(Error::not_found("tenant", tenant.as_str())) } else { Ok(()) }
+    }
+
+    /// Adds the key of a link that shares a session.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` without such a session; the database failed.
+    pub async fn add_share(
+        &self,
+        tenant: &Tenant,
+        session: &str,
+        key: &NewKey,
+        label: &str,
+        expires_at: &str,
+    ) -> Result<()> {
+        let added = sqlx::query(
+            "INSERT INTO keys (id, tenant, label, hash, scopes, session_id, created_at, expires_at) \
+             SELECT ?, tenant, ?, ?, ?, id, ?, ? FROM sessions WHERE tenant = ? AND id = ?",
+        )
+        .bind(&key.id)
+        .bind(label)
+        .bind(key.hash())
+        .bind(Json(crate::shares::SCOPES))
+        .bind(now())
+        .bind(expires_at)
+        .bind(tenant.as_str())
+        .bind(session)
+        .execute(&self.0.write)
+        .await?;
+        if added.rows_affected() == 0 { Err(Error::not_found("session", session)) } else { Ok(()) }
+    }
+
+    /// The keys of all links that ever shared a session, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub async fn shares(&self, tenant: &Tenant, session: &str) -> Result<Vec<KeyRecord>> {
+        let rows: Vec<KeyRow> =
+            sqlx::query_as("SELECT * FROM keys WHERE tenant = ? AND session_id = ? ORDER BY created_at DESC, id")
+                .bind(tenant.as_str())
+                .bind(session)
+                .fetch_all(&self.0.read)
+                .await?;
+        Ok(rows.into_iter().map(KeyRecord::from).collect())
     }
 
     /// Lets a key open nothing any more.

@@ -45,7 +45,7 @@ impl Things {
             ("/artifacts/{id}", &self.artifact),
             ("/evals/{id}", &self.eval),
         ];
-        let mut path = route.replace("{k}", "0").replace("{name}", "theirs");
+        let mut path = route.replace("{k}", "0").replace("{name}", "theirs").replace("{share}", "000000000000");
         for (pattern, id) in of {
             path = path.replace(pattern, &pattern.replace("{id}", id));
         }
@@ -70,6 +70,7 @@ fn case(method: &Method, route: &str, things: &Things) -> Case {
         ("POST", "/api/v1/sessions/{id}/checkpoints/{k}/restore") => Gone(json!({})),
         ("POST", "/api/v1/sessions/{id}/forks") => Gone(json!({ "count": 1 })),
         ("POST", "/api/v1/sessions/{id}/hibernate") => Gone(json!({})),
+        ("POST", "/api/v1/sessions/{id}/shares") => Gone(json!({ "label": "mine" })),
         ("PATCH", "/api/v1/sessions/{id}") => Gone(json!({ "title": "mine" })),
         ("POST", "/api/v1/batches") => Own(json!({ "requests": [{ "code": "x", "files": [things.file] }] })),
         ("POST", "/api/v1/evals") => Unnamed(json!({ "problems_file": things.file, "completions_file": things.file })),
@@ -190,9 +191,13 @@ async fn every_route_refuses_every_key_that_must_not_open_it() {
     for route in super::super::routes() {
         for (method, needs) in &route.needs {
             let (path, what) = (things.path(route.path), format!("{method} {}", route.path));
-            let Needs::Key(scope) = needs else {
-                assert!(matches!(route.path, "/healthz" | "/readyz" | "/v1/ping"), "{what} is open to everybody");
-                continue;
+            let scope = match needs {
+                Needs::Key(scope) => scope,
+                Needs::Shared(_) => &Scope::Read,
+                Needs::Nothing => {
+                    assert!(matches!(route.path, "/healthz" | "/readyz" | "/v1/ping"), "{what} is open to everybody");
+                    continue;
+                }
             };
             let (Case::Gone(body) | Case::Unnamed(body) | Case::Own(body)) = case(method, route.path, &things);
             for key in [None, Some(&revoked.text), Some(&expired.text), Some(&closed.text), Some(&forged)] {
@@ -300,4 +305,147 @@ async fn a_server_with_keys_shows_its_page_and_its_health_to_everybody_and_nothi
     let key = server.key("ours", &Scope::ALL, None).await;
     let path = format!("/api/v1/files?key={}&access_token={}", key.text, key.text);
     assert_eq!(server.with_key(&Method::GET, &path, &Value::Null, None).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_shared_link_shows_one_session_and_does_nothing() {
+    let server = Server::with_tenants().await;
+    let ours = server.key("ours", &Scope::ALL, None).await;
+    let place = tempfile::tempdir().unwrap();
+    server.state.links.open(place.path(), "http://127.0.0.1:1").unwrap();
+    let shown = server.furnish(&ours.text).await;
+    let hidden = server.furnish(&ours.text).await;
+    let share = format!("/api/v1/sessions/{}/shares", shown.session);
+    let label = json!({ "label": "for the board", "expires_in_days": 7 });
+    let (status, made, _) = server.with_key(&Method::POST, &share, &label, Some(&ours.text)).await;
+    let key = made["key"].as_str().unwrap_or_default().to_owned();
+    assert!(status == 201 && made["link"] == format!("#share={key}"), "{status} {made}");
+    let (mut opened, mut closed) = (0, 0);
+    for route in super::super::routes() {
+        for (method, needs) in &route.needs {
+            let what = format!("{method} {}", route.path);
+            let (Case::Gone(body) | Case::Unnamed(body) | Case::Own(body)) = match needs {
+                Needs::Nothing => continue,
+                _ => case(method, route.path, &shown),
+            };
+            let (status, answer, text) = server.with_key(method, &shown.path(route.path), &body, Some(&key)).await;
+            if matches!(needs, Needs::Shared(_)) {
+                // The one file is in both sessions.
+                assert!(status == 200, "{what}: {status} {text}");
+                let (status, _, text) = server.with_key(method, &hidden.path(route.path), &body, Some(&key)).await;
+                let theirs = text.contains(&hidden.session) && !hidden.path(route.path).contains(&hidden.session);
+                assert!(status == 404 && !theirs, "{what} of another session: {status} {text}");
+                opened += 1;
+            } else {
+                assert_eq!((status, &answer["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "{what}: {text}");
+                closed += 1;
+            }
+        }
+    }
+    assert!(opened == 16 && closed > 40, "{opened} {closed}");
+    // An id that is written another way is none of ours.
+    let bent = format!("/api/v1/runs/{}", hidden.run.replace('r', "%72"));
+    assert_eq!(server.with_key(&Method::GET, &bent, &Value::Null, Some(&key)).await.0, StatusCode::NOT_FOUND);
+    let (_, listed, text) = server.with_key(&Method::GET, &share, &Value::Null, Some(&ours.text)).await;
+    assert!(listed["shares"][0]["label"] == "for the board" && !text.contains(&key[17..]), "{text}");
+    let end = format!("{share}/{}", listed["shares"][0]["id"].as_str().unwrap());
+    let other = end.replace(&shown.session, &hidden.session);
+    assert_eq!(server.with_key(&Method::DELETE, &other, &Value::Null, Some(&ours.text)).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(server.with_key(&Method::DELETE, &end, &Value::Null, Some(&ours.text)).await.0, StatusCode::NO_CONTENT);
+    let session = format!("/api/v1/sessions/{}", shown.session);
+    assert_eq!(server.with_key(&Method::GET, &session, &Value::Null, Some(&key)).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn links_are_bounded_and_end_with_their_session_or_their_policy() {
+    let server = Server::with_tenants().await;
+    let ours = server.key("ours", &Scope::ALL, None).await;
+    let call = async |method: Method, path: &str, body: Value, key: &str| {
+        let (status, answer, text) = server.with_key(&method, path, &body, Some(key)).await;
+        (status.as_u16(), answer, text)
+    };
+    let (_, session, _) = call(Method::POST, "/api/v1/sessions", json!({}), &ours.text).await;
+    let session = format!("/api/v1/sessions/{}", session["id"].as_str().unwrap());
+    let shares = format!("{session}/shares");
+    for (body, word) in [
+        (json!({ "expires_in_days": 0 }), "1 to 365"),
+        (json!({ "expires_in_days": 366 }), "1 to 365"),
+        (json!({ "label": "x".repeat(500) }), "too long"),
+        (json!({ "days": 3 }), "days"),
+    ] {
+        let refusal = call(Method::POST, &shares, body, &ours.text).await;
+        assert!(refusal.0 == 422 && refusal.2.contains(word), "{refusal:?}");
+    }
+    let mut key = String::new();
+    for n in 0..=50 {
+        let (status, made, text) = call(Method::POST, &shares, Value::Null, &ours.text).await;
+        if n == 50 {
+            assert!(status == 409 || status == 429 || status == 413 || status == 507, "{status} {text}");
+            assert!(made["code"] == "quota" && text.contains("50"), "{text}");
+        } else {
+            assert_eq!(status, 201, "{text}");
+            key = made["key"].as_str().unwrap().to_owned();
+        }
+    }
+    assert_eq!(call(Method::GET, &session, Value::Null, &key).await.0, 200);
+    // An administrator sees them, and the tenant's policy may end them all.
+    let tenant = Tenant::new("ours").unwrap();
+    server.state.storage.change_tenant(&tenant, Some(&["strict".to_owned()]), None).await.unwrap();
+    server.state.keys.reload(&server.state.storage).await.unwrap();
+    for (path, key) in [(&session, &key), (&shares, &ours.text)] {
+        let method = if *path == shares { Method::POST } else { Method::GET };
+        let refusal = call(method, path, Value::Null, key).await;
+        assert!(refusal.0 == 403 && refusal.2.contains("strict"), "{refusal:?}");
+    }
+    server.state.storage.change_tenant(&tenant, Some(&[]), None).await.unwrap();
+    server.state.keys.reload(&server.state.storage).await.unwrap();
+    assert_eq!(call(Method::GET, &session, Value::Null, &key).await.0, 200);
+    assert_eq!(call(Method::DELETE, &session, Value::Null, &ours.text).await.0, 204);
+    assert_eq!(call(Method::GET, &session, Value::Null, &key).await.0, 401);
+    assert_eq!(server.state.storage.keys(Some(&tenant)).await.unwrap().len(), 1, "keys of links outlive their session");
+    // Without keys a link could open nothing.
+    let alone = Server::with(Config::default()).await;
+    let (_, session, _) = alone.with_key(&Method::POST, "/api/v1/sessions", &json!({}), None).await;
+    let path = format!("/api/v1/sessions/{}/shares", session["id"].as_str().unwrap());
+    let (status, _, text) = alone.with_key(&Method::POST, &path, &Value::Null, None).await;
+    assert!(status == 403 && text.contains("auth"), "{text}");
+}
+
+#[tokio::test]
+async fn a_link_to_a_fork_shows_what_led_to_it_and_nothing_that_came_after() {
+    let server = Server::with_tenants().await;
+    let ours = server.key("ours", &Scope::ALL, None).await;
+    let post = async |path: &str, body: Value| {
+        let (status, answer, text) = server.with_key(&Method::POST, path, &body, Some(&ours.text)).await;
+        assert!(status.is_success(), "{path}: {text}");
+        answer
+    };
+    let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+    let parent = id(&post("/api/v1/sessions", json!({})).await);
+    let runs = format!("/api/v1/sessions/{parent}/runs");
+    let first = id(&post(&runs, json!({ "code": "first" })).await);
+    let undone = id(&post(&runs, json!({ "code": "undone" })).await);
+    post(&format!("/api/v1/sessions/{parent}/checkpoints/1/restore"), json!({})).await;
+    let second = id(&post(&runs, json!({ "code": "second" })).await);
+    let forks = post(&format!("/api/v1/sessions/{parent}/forks"), json!({ "checkpoint": 3 })).await;
+    let fork = id(&forks["sessions"][0]);
+    let later = id(&post(&runs, json!({ "code": "later" })).await);
+    let own = id(&post(&format!("/api/v1/sessions/{fork}/runs"), json!({ "code": "own" })).await);
+    let share = post(&format!("/api/v1/sessions/{fork}/shares"), json!({})).await;
+    let key = share["key"].as_str().unwrap();
+    let get = async |path: String| {
+        let (status, answer, _) = server.with_key(&Method::GET, &path, &Value::Null, Some(key)).await;
+        (status.as_u16(), answer)
+    };
+    let (_, history) = get(format!("/api/v1/sessions/{fork}/history?inherited=true")).await;
+    let codes = |turns: &Value| -> Vec<String> {
+        turns.as_array().unwrap().iter().map(|turn| turn["run"]["code"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(codes(&history["inherited"]["turns"]), ["first", "second"], "{history}");
+    assert_eq!((codes(&history["turns"]), &history["inherited"]["missing"]), (vec!["own".into()], &json!(false)));
+    for (run, status) in [(&first, 200), (&second, 200), (&own, 200), (&undone, 404), (&later, 404)] {
+        assert_eq!(get(format!("/api/v1/runs/{run}")).await.0, status, "{run}");
+    }
+    assert_eq!(get(format!("/api/v1/sessions/{parent}")).await.0, 404);
+    assert_eq!(get(format!("/api/v1/sessions/{parent}/history")).await.0, 404);
 }
