@@ -84,7 +84,7 @@ export async function open(context, options = {}) {
   if (options.viewport) await page.setViewportSize(options.viewport);
   await options.prepare?.(page);
   await page.goto(options.url ?? base, { waitUntil: "load" });
-  await page.locator("#ask").waitFor();
+  await page.locator(options.ready ?? "#ask").waitFor();
   return {
     page,
     async verdict() {
@@ -167,7 +167,9 @@ export async function server(env = {}, settings = []) {
   let key = null;
   const said = [];
   async function start(listen) {
-    const { OPENAI_BASE_URL: _, OPENAI_API_KEY: __, ...inherited } = process.env;
+    const inherited = { ...process.env };
+    // The server refuses variables of ours that it does not know.
+    for (const name of ["OPENAI_BASE_URL", "OPENAI_API_KEY", "GLOVEBOX_BINARY", "GLOVEBOX_SHOTS", "GLOVEBOX_UI", "GLOVEBOX_URL"]) delete inherited[name];
     child = spawn(BINARY, ["serve", "--listen", listen, "--data-dir", dir, ...settings], { env: { ...inherited, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     child.stderr.setEncoding("utf8").on("data", (text) => said.push(text));
     let url = null;
@@ -176,7 +178,7 @@ export async function server(env = {}, settings = []) {
       url = /http:\/\/\S+?(?=\/?(?:\s|$))/.exec(line)?.[0] ?? null;
       if (url) break;
     }
-    assert.ok(url, "the server says where it listens");
+    assert.ok(url, `the server says where it listens: ${said.join("")}`);
     child.stdout.resume();
     const until = Date.now() + 300_000;
     while (Date.now() < until && !(await fetch(`${url}/readyz`).catch(() => null))?.ok) await new Promise((resolve) => setTimeout(resolve, 200));

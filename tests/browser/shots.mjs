@@ -143,6 +143,35 @@ await page.locator(".refused").waitFor();
 await shot(page, "sign-in-refused-light");
 await page.close();
 
+// A session that is shared, as its owner and as somebody else sees it.
+if (BINARY) {
+  const own = await server({ GLOVEBOX_AUTH: "keys" });
+  page = await open({ base: own.url });
+  await page.locator("#api-key").fill(own.key);
+  await page.locator("#api-key").press("Enter");
+  await upload(page, data("penguins.csv"), "penguins.csv");
+  await ask(page, "average body_mass_g by species as a bar chart");
+  await page.locator(".share-button").click();
+  await page.locator("#share-label").fill("the Monday meeting");
+  await page.locator("#share-label").press("Enter");
+  const link = await page.locator(".share-made input").inputValue();
+  await every(page, "share");
+  await page.keyboard.press("Escape");
+  const { id } = await page.evaluate(() => ({ id: location.hash.slice(1) }));
+  await page.goto(link);
+  await page.reload();
+  await page.locator(".looking .turn .result").waitFor();
+  await every(page, "shared");
+  const headers = { authorization: `Bearer ${own.key}` };
+  const { shares } = await (await fetch(`${own.url}/api/v1/sessions/${id}/shares`, { headers })).json();
+  await fetch(`${own.url}/api/v1/sessions/${id}/shares/${shares[0].id}`, { method: "DELETE", headers });
+  await page.reload();
+  await page.locator(".looking .start").waitFor();
+  await every(page, "shared-ended");
+  await page.close();
+  await own.stop();
+}
+
 // A model that streams, and repairs.
 if (BINARY) {
   const scripted = await model((prompt, n) => [wrong, repaired, explained][n - 1] ?? explained, 160);

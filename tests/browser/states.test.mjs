@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
 import { after, before, test } from "node:test";
 
-import { accessible, ANSWER_MS, ask, BINARY, browser, data, model, open as openIn, picker, runInstead, server, upload } from "./harness.mjs";
+import { accessible, ANSWER_MS, ask, BINARY, browser, data, downloaded, model, open as openIn, picker, runInstead, server, shot, upload } from "./harness.mjs";
 import { explained, repaired, wrong } from "./replies.mjs";
 
 const OWN = { skip: BINARY ? false : "GLOVEBOX_BINARY is not set" };
@@ -163,6 +163,72 @@ test("a server that asks for a key gets one, in a header only, and a revoked one
     }
     await verdict();
   } finally {
+    await own.stop();
+  }
+});
+
+test("a session is shared by a link that shows it, changes nothing, and can be ended", OWN, async () => {
+  const own = await server({ GLOVEBOX_AUTH: "keys", GLOVEBOX_LOG: "debug" });
+  const seen = [];
+  const prepare = (page) => page.on("request", (request) => seen.push(`${request.method()} ${request.url()}`));
+  const stranger = await browser();
+  try {
+    const { page, verdict } = await open({ base: own.url, prepare, expected: (text) => /status of 401/.test(text) });
+    await page.locator("#api-key").fill(own.key);
+    await page.locator("#api-key").press("Enter");
+    await upload(page, data("penguins.csv"), "penguins.csv");
+    await ask(page, "average body_mass_g by species as a bar chart");
+    await page.locator(".turn .fork").last().click();
+    await page.locator(".branch-start").waitFor();
+    await ask(page, "top 2 island by count");
+    await page.locator(".share-button").click();
+    await page.locator("#share-label").fill("the board");
+    await page.locator("#share-label").press("Enter");
+    const link = await page.locator(".share-made input").inputValue();
+    assert.match(link, /#ses_\w+&share=gbx_/);
+    assert.match(await page.locator(".share-list li").innerText(), /the board[\s\S]*not opened yet/);
+    await accessible(page, "sharing");
+    await shot(page, "share");
+
+    // Somebody else, who has nothing but the link.
+    const guest = await openIn(stranger.context, { base: link, ready: ".turn:not(.inherited)", prepare, expected: (text) => /status of 40[13]/.test(text) });
+    const turns = guest.page.locator(".turn");
+    await turns.nth(1).locator(".result").waitFor();
+    assert.deepEqual([await turns.count(), await guest.page.locator(".turn.inherited").count()], [2, 1], "what led to the branch is shown, too");
+    await turns.first().locator(".file-link img").first().evaluate((image) => image.decode());
+    for (const gone of [".sidebar", "#ask", ".fork", ".undo", ".suggestion", ".share-button", ".session-list"]) assert.equal(await guest.page.locator(`${gone}:visible`).count(), 0, `${gone} is not offered`);
+    await turns.last().locator(".toggle", { hasText: "Program" }).click();
+    assert.equal(await guest.page.locator(".edit").count(), 0);
+    await guest.page.locator(".chip").first().click();
+    await guest.page.locator(".side-sheet .facts").waitFor();
+    assert.equal(await guest.page.getByRole("button", { name: "Delete" }).count(), 0);
+    await guest.page.keyboard.press("Escape");
+    await guest.page.locator(".archive").click();
+    const zip = await downloaded(guest.page, () => guest.page.locator(".asZip").click());
+    assert.ok(zip.bytes.length > 1000, `${zip.bytes.length}`);
+    await guest.page.locator("dialog[open]").waitFor({ state: "detached" });
+    await accessible(guest.page, "a shared session");
+    await shot(guest.page, "shared");
+    await guest.page.setViewportSize({ width: 390, height: 800 });
+    await shot(guest.page, "shared-narrow");
+    await guest.page.setViewportSize({ width: 1280, height: 800 });
+    await guest.page.reload();
+    await turns.nth(1).locator(".result").waitFor();
+
+    await page.locator(".share-end").click();
+    await page.locator(".share-list li").waitFor({ state: "detached" });
+    await guest.page.reload();
+    await guest.page.getByRole("heading", { name: "This link shows nothing any more" }).waitFor();
+    await accessible(guest.page, "a link that has ended");
+    await shot(guest.page, "shared-ended");
+    assert.equal(await guest.page.locator(".sign-in").count(), 0, "a stranger is not asked for a key");
+    const secret = link.split("_").at(-1);
+    assert.deepEqual(seen.filter((one) => one.includes(secret)), [], "no request's address has the key in it");
+    assert.ok(!own.log().includes(secret), "the log has no key in it");
+    await guest.verdict();
+    await verdict();
+  } finally {
+    await stranger.close();
     await own.stop();
   }
 });

@@ -79,7 +79,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Answer<MadeShare>)> {
     let days = request.expires_in_days.unwrap_or(shares::DAYS);
     let (share, key) = shares::make(&app, &tenant, &id, &request.label, days).await?;
-    let link = format!("#share={}", key.text);
+    let link = format!("#{id}&share={}", key.text);
     Ok((StatusCode::CREATED, Answer(MadeShare { share: share.into(), key: key.text, link })))
 }
 

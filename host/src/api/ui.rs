@@ -56,6 +56,7 @@ const FILES: &[(&str, &[u8])] = files![
     "markdown.js",
     "result.js",
     "sample.js",
+    "share.js",
     "sidebar.js",
     "signin.js",
     "start.js",

@@ -28,7 +28,7 @@ export function url(...segments) {
   return new URL(segments.map(encodeURIComponent).join("/"), BASE).href;
 }
 
-async function call(method, segments, body) {
+async function call(method, segments, body, query = "") {
   const options = { method, headers: { Accept: "application/json" } };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
@@ -36,7 +36,7 @@ async function call(method, segments, body) {
   }
   let reply;
   try {
-    reply = await authorizedFetch(url(...segments), options);
+    reply = await authorizedFetch(url(...segments) + query, options);
   } catch (error) {
     // `fetch` fails with a TypeError; anything else is a sign-in that was refused.
     throw error instanceof TypeError ? new ApiError(strings.offline) : new ApiError(error.message, { status: 401 });
@@ -61,9 +61,17 @@ export const api = {
   renameSession: (id, title) => call("PATCH", ["sessions", id], { title }),
   deleteSession: (id) => call("DELETE", ["sessions", id]),
   history: async (id) => list((await call("GET", ["sessions", id, "history"])).turns),
+  /** `{turns, inherited: {turns, missing}}`: the second is what came before a fork. */
+  wholeHistory: async (id) => {
+    const { turns, inherited } = await call("GET", ["sessions", id, "history"], undefined, "?inherited=true");
+    return { turns: list(turns), inherited: { turns: list(inherited?.turns), missing: Boolean(inherited?.missing) } };
+  },
   checkpoints: async (id) => list((await call("GET", ["sessions", id, "checkpoints"])).checkpoints),
   restore: (id, number) => call("POST", ["sessions", id, "checkpoints", String(number), "restore"]),
   fork: async (id, checkpoint, title) => list((await call("POST", ["sessions", id, "forks"], { checkpoint, title })).sessions)[0],
+  shares: async (id) => list((await call("GET", ["sessions", id, "shares"])).shares),
+  share: (id, wanted) => call("POST", ["sessions", id, "shares"], wanted),
+  endShare: (id, share) => call("DELETE", ["sessions", id, "shares", share]),
   ask: (id, question, model) => call("POST", ["sessions", id, "asks"], { question, ...(model ? { model } : {}), wait: false }),
   run: (id, code) => call("POST", ["sessions", id, "runs"], { code, wait: false }),
   get: (kind, id) => call("GET", [kind === "ask" ? "asks" : "runs", id]),

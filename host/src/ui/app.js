@@ -1,13 +1,13 @@
 // The page: sessions on the left, a conversation, a question box. Holds the state; the other files draw it.
 
 import { api, ApiError, upload, url } from "./api.js";
-import { downloads } from "./auth.js";
-import { ancestors, branchesView, family, runOf, titleOf, undoneTurns } from "./branches.js";
+import { downloads, inAddress, looking, signedIn } from "./auth.js";
+import { branchesView, family, runOf, titleOf, undoneTurns } from "./branches.js";
 import { composer } from "./composer.js";
 import { announce, button, confirm, download, h, openDialog, replace } from "./dom.js";
 import { exampleFile } from "./examples.js";
 import * as format from "./format.js";
-import { icon } from "./icons.js";
+import { icon, mark } from "./icons.js";
 import { showSample, emptyView, filesView, skeleton } from "./start.js";
 import { sidebar } from "./sidebar.js";
 import { strings } from "./strings.js";
@@ -38,16 +38,22 @@ const menu = button({ label: strings.openMenu, icon: icon("menu"), class: "icon-
 const heading = h("span", { class: "session-heading" });
 const branchesButton = button({ text: strings.branches(2), icon: icon("columns"), class: "button quiet branches-button", hidden: true, "aria-pressed": "false", on: { click: () => showBranches(!state.side) } });
 const archive = h("button", { type: "button", class: "button quiet archive", hidden: true, "aria-haspopup": "dialog", "aria-label": strings.downloadMenu, on: { click: downloadMenu } }, icon("download"), h("span", {}, strings.download));
+const share = h("button", { type: "button", class: "button quiet share-button", hidden: true, "aria-haspopup": "dialog", on: { click: openShare } }, icon("link"), h("span", {}, strings.share));
 const content = h("div", { class: "content" });
 const scroll = h("div", { class: "scroll" }, content);
-const box = composer({ send: ask, stop, add: addFiles, showFile, cancelUpload, retryUpload });
+const box = composer({ send: ask, stop, add: addFiles, showFile, cancelUpload, retryUpload }, { looking });
 const side = sidebar({ create: () => go(null), open: go, rename, remove });
 const app = document.getElementById("app");
+/** What turns offer: nothing to who only looks. */
+const turnActions = looking ? {} : { ask, rerun, fork, undo };
+app.classList.toggle("looking", looking);
+box.node.hidden = looking;
 replace(app,
   h("a", { class: "skip", href: "#ask", on: { click: (event) => { event.preventDefault(); box.focus(); } } }, strings.skip),
-  side.node,
+  looking ? null : side.node,
   h("div", { class: "backdrop", on: { click: () => showMenu(false) } }),
-  h("main", { class: "main" }, h("header", { class: "topbar" }, menu, heading, h("span", { class: "grow" }), branchesButton, archive), scroll, box.node),
+  h("main", { class: "main" }, h("header", { class: "topbar" }, looking ? h("a", { class: "brand", href: "./", title: strings.toOwn }, mark(), h("span", { class: "visually-hidden" }, strings.toOwn)) : menu, heading,
+    looking ? h("span", { class: "tag" }, strings.shared) : null, h("span", { class: "grow" }), branchesButton, share, archive), scroll, box.node),
   h("div", { class: "drop-overlay", "aria-hidden": "true" }, h("span", {}, strings.dropOverlay)));
 
 function showMenu(open) {
@@ -64,6 +70,7 @@ function drawHead() {
   heading.textContent = title;
   document.title = title ? `${title} · ${strings.name}` : strings.name;
   archive.hidden = !state.session || state.turns.length + state.inherited.turns.length === 0;
+  share.hidden = looking || !signedIn() || !state.session;
   const members = family(state.sessions, state.session);
   branchesButton.hidden = members.length < 2;
   branchesButton.querySelector("span").textContent = strings.branches(members.length);
@@ -88,11 +95,16 @@ function drawContent() {
     if (state.turns.length === 0) turns.append(branchStart());
     turns.lastElementChild?.scrollIntoView({ block: "start" });
   } else if (files.length > 0) {
-    replace(content, filesView(files, sampleOf, state.builtinOnly, ask));
+    replace(content, filesView(files, sampleOf, state.builtinOnly, turnActions.ask));
+  } else if (looking) {
+    replace(content, state.session ? h("p", { class: "hint" }, strings.sharedEmpty) : linkEnded());
   } else {
     replace(content, emptyView(state.builtinOnly, { pick: box.pick, example: tryExample }));
   }
 }
+
+/** What a link shows that shows nothing. */
+const linkEnded = () => h("section", { class: "start" }, h("span", { class: "drop-icon" }, icon("link")), h("h1", {}, strings.linkEndedTitle), h("p", { class: "lead" }, strings.linkEndedText), h("a", { class: "button", href: "./" }, strings.toOwn));
 
 /** The views of the turns of this session, by their turn's id. */
 const drawn = new Map();
@@ -100,7 +112,7 @@ const idOf = (turn) => turn[turn.kind].id;
 
 function append(turn) {
   const language = state.session.image;
-  const view = turnView(turn, { signal: state.left.signal, language, ask, rerun, fork, undo });
+  const view = turnView(turn, { signal: state.left.signal, language, ...turnActions });
   content.querySelector(".branch-start")?.remove();
   content.querySelector(".turns").append(view.node);
   drawn.set(idOf(turn), view);
@@ -127,12 +139,12 @@ function inheritedView() {
   const from = state.session?.forked_from;
   if (!from) return null;
   const parent = state.sessions.find((one) => one.id === from.session);
-  const context = { signal: state.left.signal, language: state.session.image, ask, rerun };
+  const context = { signal: state.left.signal, language: state.session.image, inherited: true, ask: turnActions.ask, rerun: turnActions.rerun };
   const before = turns.filter((turn) => ["done", "failed"].includes(turn[turn.kind].status));
   return h("section", { class: "inherited-turns" },
     before.map((turn) => turnView(turn, context).node),
     h("p", { class: "branch-line" }, icon("branch"),
-      missing || !parent ? strings.parentGone : [h("span", {}, strings.branchBegins, " "), h("button", { type: "button", class: "link", on: { click: () => go(parent.id) } }, format.clip(parent.title || strings.untitled, 60))]));
+      missing ? strings.parentGone : !parent ? strings.sharedBranch : [h("span", {}, strings.branchBegins, " "), h("button", { type: "button", class: "link", on: { click: () => go(parent.id) } }, format.clip(parent.title || strings.untitled, 60))]));
 }
 
 const branchStart = () => h("p", { class: "branch-start hint" }, strings.branchEmpty);
@@ -152,7 +164,7 @@ function arrange() {
     if (!away) continue;
     const title = titleOf(turn);
     view.node.before(h("p", { class: "undone-note" }, icon("undo"), h("span", { class: "tag" }, strings.undone), h("span", { class: "undone-title" }, title),
-      button({ text: strings.bringBack, icon: icon("redo"), class: "button quiet bring-back", on: { click: () => restore(number) } })));
+      looking ? null : button({ text: strings.bringBack, icon: icon("redo"), class: "button quiet bring-back", on: { click: () => restore(number) } })));
   }
 }
 
@@ -179,7 +191,9 @@ async function restore(number) {
   }
 }
 
-const undo = (turn) => restore(parentOf(runOf(turn).checkpoint));
+function undo(turn) {
+  return restore(parentOf(runOf(turn).checkpoint));
+}
 
 async function fork(turn) {
   if (state.running) return;
@@ -232,6 +246,11 @@ function downloadMenu() {
   openDialog(dialog);
 }
 
+async function openShare() {
+  const { shareDialog } = await import("./share.js");
+  shareDialog(state.session);
+}
+
 /** Says that something went wrong, without taking anything away. */
 function notify(text) {
   const notice = h("div", { class: "notice" }, icon("alert"), h("span", {}, text));
@@ -261,12 +280,17 @@ async function load(id) {
   }
   const { signal } = state.left;
   try {
-    const [session, turns, checkpoints] = await Promise.all([api.session(id), api.history(id), api.checkpoints(id)]);
-    const inherited = await ancestors(session);
+    const [session, { turns, inherited }, checkpoints] = await Promise.all([api.session(id), api.wholeHistory(id), api.checkpoints(id)]);
     if (signal.aborted) return;
+    box.node.hidden = false;
     Object.assign(state, { session, checkpoints, inherited, turns: turns.filter((turn) => turn?.ask || turn?.run) });
   } catch (error) {
     if (signal.aborted) return;
+    if (looking && [401, 403, 404].includes(error.status)) {
+      drawHead();
+      drawContent();
+      return;
+    }
     if (error.status === 404) {
       notify(strings.notFound);
       go(null);
@@ -303,6 +327,7 @@ function ensureSession(title) {
 }
 
 async function refreshSessions() {
+  if (looking) return;
   state.sessions = await api.sessions().catch(() => state.sessions);
   drawHead();
 }
@@ -403,7 +428,7 @@ function showFile(file) {
   const dialog = h("dialog", { class: "side-sheet", "aria-label": file.name },
     h("header", {}, h("h2", {}, file.name), h("span", { class: "grow" }),
       downloads(h("a", { class: "button quiet" }, icon("download"), h("span", {}, strings.downloadFile)), url("files", file.id, "content"), file.name),
-      button({ label: strings.deleteFile, icon: icon("trash"), class: "icon-button", on: { click: askToDelete } }),
+      looking ? null : button({ label: strings.deleteFile, icon: icon("trash"), class: "icon-button", on: { click: askToDelete } }),
       button({ label: strings.close, icon: icon("close"), class: "icon-button", on: { click: () => dialog.close() } })),
     body);
   function askToDelete() {
@@ -499,7 +524,7 @@ function stop() {
 // The whole window takes files.
 
 let inside = 0;
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+const carriesFiles = (event) => !looking && event.dataTransfer?.types.includes("Files");
 addEventListener("dragenter", (event) => {
   if (carriesFiles(event)) app.classList.toggle("dragging", (inside += 1) > 0);
 });
@@ -517,14 +542,12 @@ addEventListener("drop", (event) => {
   addFiles([...event.dataTransfer.files]);
 });
 
-const fromHash = () => {
-  try {
-    return decodeURIComponent(location.hash.slice(1)) || null;
-  } catch {
-    return null;
-  }
-};
-addEventListener("popstate", () => load(fromHash()));
+addEventListener("popstate", () => {
+  const { id, share: key } = inAddress();
+  // Who came by a link is not who is signed in.
+  if (looking || key) location.reload();
+  else load(id);
+});
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") showMenu(false);
   // As on many pages: a slash leads to the box, unless something is being written.
@@ -536,6 +559,10 @@ addEventListener("keydown", (event) => {
 });
 
 async function begins() {
+  if (looking) {
+    await load(inAddress().id);
+    return;
+  }
   const [models, images] = await Promise.all([
     api.models().catch(() => []),
     api.images().catch(() => []),
@@ -544,7 +571,7 @@ async function begins() {
   state.builtinOnly = models.length > 0 && models.every((model) => model.provider === "builtin" || model.name === "builtin");
   box.setModels(models);
   box.setImages(images);
-  await load(fromHash());
+  await load(inAddress().id);
 }
 
 begins();

@@ -6,12 +6,29 @@ import { askForKey } from "./signin.js";
 
 const PLACE = "glovebox.key";
 
-// Storage can be switched off in a browser; then the key lives as long as the page.
-let memory = null;
+/**
+ * The session in the address, and the key of a shared link if it is one: `#ses_…` or `#ses_…&share=gbx_…`. Browsers send
+ * neither to any server.
+ */
+export function inAddress() {
+  const [id, ...rest] = location.hash.slice(1).split("&");
+  const share = rest.find((part) => part.startsWith("share="));
+  try {
+    return { id: decodeURIComponent(id) || null, share: share ? decodeURIComponent(share.slice("share=".length)) : null };
+  } catch {
+    return { id: null, share: null };
+  }
+}
+
+/** Whether this page only shows what a link shares. */
+export const looking = inAddress().share !== null;
+
+// Storage can be switched off in a browser; then the key lives as long as the page. A link's key stays in the link.
+let memory = inAddress().share;
 try {
-  memory = sessionStorage.getItem(PLACE);
+  memory ??= sessionStorage.getItem(PLACE);
 } catch {
-  memory = null;
+  memory ??= null;
 }
 
 /** Whether somebody is signed in. */
@@ -48,7 +65,7 @@ export async function authorizedFetch(address, options = {}) {
   for (;;) {
     const used = memory;
     const reply = await fetch(address, { ...options, headers: { ...options.headers, ...authorization() } });
-    if (reply.status !== 401) return reply;
+    if (reply.status !== 401 || looking) return reply;
     // Another request may have asked meanwhile.
     if (memory === used) await needKey(used !== null);
   }

@@ -8,7 +8,6 @@ import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { strings } from "./strings.js";
 
-const MAX_ANCESTORS = 20;
 const MAX_COLUMNS = 12;
 
 /** The run of a turn, which holds its checkpoint. */
@@ -44,24 +43,6 @@ export function undoneTurns(turns, checkpoints, head) {
   if (head === null || head === undefined) return new Set();
   const kept = new Set(turnsTo(turns, checkpoints, head));
   return new Set(turns.filter((turn) => (runOf(turn)?.checkpoint ?? null) !== null && !kept.has(turn)));
-}
-
-/** What came before a fork: `{turns, missing}`, oldest first, from all sessions that it comes from. */
-export async function ancestors(session) {
-  const turns = [];
-  let from = session.forked_from;
-  for (let n = 0; from && n < MAX_ANCESTORS; n += 1) {
-    const { session: id, checkpoint } = from;
-    const found = await Promise.all([api.session(id), api.history(id), api.checkpoints(id)]).catch((error) => {
-      if (error.status === 404) return null;
-      throw error;
-    });
-    if (!found) return { turns, missing: true };
-    const [parent, history, checkpoints] = found;
-    turns.unshift(...turnsTo(history, checkpoints, checkpoint));
-    from = parent.forked_from;
-  }
-  return { turns, missing: false };
 }
 
 /** The sessions of the same tree as `session`, parents before their forks. */

@@ -12,10 +12,10 @@ const shareOf = new WeakMap();
 
 /**
  * `actions`: `{send(question), stop(), add(files), showFile(file), cancelUpload(upload), retryUpload(upload)}`.
- * Returns `{node, setFiles(files, uploads), setRunning(running), setModels(models), setImages(images), lockImage(name), model(),
+ * With `looking` there are only the files. Returns `{node, setFiles(files, uploads), setRunning(running), setModels(models), setImages(images), lockImage(name), model(),
  * image(), pick(), focus(), clear()}`.
  */
-export function composer(actions) {
+export function composer(actions, { looking = false } = {}) {
   const chips = h("ul", { class: "chips", "aria-label": strings.files });
   const picker = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: -1, "aria-label": strings.attach, data: { role: "picker" } });
   const box = h("textarea", { id: "ask", class: "ask", rows: 1, maxlength: MAX_QUESTION_CHARS, placeholder: strings.askPlaceholderEmpty, "aria-label": strings.askLabel, enterkeyhint: "send" });
@@ -59,8 +59,8 @@ export function composer(actions) {
   grow();
   const attach = button({ label: strings.attach, icon: icon("clip"), class: "icon-button", on: { click: () => picker.click() } });
   const node = h("div", { class: "composer" },
-    h("div", { class: "composer-box" }, chips, box,
-      h("div", { class: "composer-bar" }, attach, picker, models, images, h("span", { class: "grow" }), h("span", { class: "keys" }, strings.keys), send)));
+    h("div", { class: looking ? "composer-box looking" : "composer-box" }, chips, looking ? h("p", { class: "hint" }, strings.sharedHint) : [box,
+      h("div", { class: "composer-bar" }, attach, picker, models, images, h("span", { class: "grow" }), h("span", { class: "keys" }, strings.keys), send)]));
 
   return {
     node,

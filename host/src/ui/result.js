@@ -21,7 +21,8 @@ const MAX_FRAMED_BYTES = 20_000_000;
 const MAX_TILES = 24;
 
 /**
- * `turn` is `{ask}` or `{run}`. `actions`: `{language, ask(question), rerun(code), retry()}`.
+ * `turn` is `{ask}` or `{run}`. `actions`: `{language, ask(question), rerun(code), retry()}`; those that are missing are not
+ * offered.
  */
 export function resultView(turn, actions) {
   const ask = turn.ask ?? null;
@@ -81,7 +82,7 @@ function problem(item, actions) {
   const reason = ApiError.fromProblem(item.error, item.error?.status ?? 500).message;
   return h("div", { class: "banner danger", role: "group" }, icon("alert"),
     h("div", {}, h("strong", {}, strings.failedTitle), h("p", {}, reason), h("p", { class: "hint" }, strings.failedText),
-      button({ text: strings.retry, on: { click: () => actions.retry() } })));
+      actions.retry ? button({ text: strings.retry, on: { click: () => actions.retry() } }) : null));
 }
 
 function trouble(outcome) {
@@ -175,7 +176,7 @@ function programPanel(source, actions) {
   const view = h("div", { class: "program" });
   const extension = actions.language === "javascript" ? "js" : "py";
   const show = () => replace(view, h("div", { class: "panel-tools" },
-    button({ text: strings.edit, icon: icon("pencil"), class: "button quiet edit", on: { click: edit } }),
+    actions.rerun ? button({ text: strings.edit, icon: icon("pencil"), class: "button quiet edit", on: { click: edit } }) : null,
     h("span", { class: "grow" }),
     copyButton(source),
     button({ label: strings.saveProgram(extension), icon: icon("download"), class: "icon-button save-program", on: { click: () => download(`program.${extension}`, new Blob([source], { type: "text/plain" })) } })),
@@ -230,13 +231,13 @@ function candidatesPanel(candidates) {
 function alternativesPanel(alternatives, actions) {
   return h("ul", { class: "attempts" }, alternatives.map((one, i) => h("li", {}, h("details", {},
     h("summary", {}, h("strong", {}, one.title || strings.alternative(i + 1))),
-    button({ text: strings.runAlternative, icon: icon("play"), class: "button quiet", on: { click: () => actions.rerun(String(one.program ?? "")) } }),
+    actions.rerun && button({ text: strings.runAlternative, icon: icon("play"), class: "button quiet", on: { click: () => actions.rerun(String(one.program ?? "")) } }),
     program(String(one.program ?? ""))))));
 }
 
 function suggestions(ask, actions) {
   const questions = (ask?.suggestions ?? []).filter((text) => typeof text === "string" && text.trim()).slice(0, 3);
-  return questions.length === 0 ? null : suggestionList(strings.askNext, questions, actions.ask);
+  return questions.length === 0 || !actions.ask ? null : suggestionList(strings.askNext, questions, actions.ask);
 }
 
 /** Questions that one click asks. */

@@ -44,7 +44,7 @@ function note() {
 
 /**
  * The files of a session that has no turns yet. `sampleOf(file)` gives a promise of a sample; questions appear when the
- * samples are there.
+ * samples are there, unless nobody may `ask`.
  */
 export function filesView(files, sampleOf, builtinOnly, ask) {
   const questions = h("div", { class: "suggestions-place" });
@@ -52,7 +52,7 @@ export function filesView(files, sampleOf, builtinOnly, ask) {
   Promise.allSettled(files.map(sampleOf)).then((results) => {
     const samples = results.filter((result) => result.status === "fulfilled").map((result) => result.value);
     const list = suggest(samples);
-    if (list.length > 0) replace(questions, suggestionList(strings.tryAsking, list, ask));
+    if (ask && list.length > 0) replace(questions, suggestionList(strings.tryAsking, list, ask));
   });
   return h("section", { class: "overview" }, questions, cards, builtinOnly ? note() : null);
 }

@@ -40,6 +40,32 @@ export const strings = {
   signOut: "Sign out",
   notSignedIn: "You are not signed in. Reload the page to try again.",
 
+  // shared links
+  share: "Share",
+  shareTitle: "Share this session",
+  shareText: "Whoever has a link sees this session: its questions, programs, results and files, and what will be added. Nobody can change anything with it.",
+  shareLabel: "For whom? (only you see this)",
+  shareLabelHint: "the Monday meeting",
+  shareDays: "Works for",
+  days: (n) => plural(n, "day", "days"),
+  shareMake: "Make a link",
+  shareLink: "The link",
+  shareOnce: "Copy the link now: it is not shown again.",
+  shareCopied: "Copied.",
+  shareCopyFailed: "The browser does not let pages copy here. Copy the marked text yourself.",
+  shareUnnamed: "A link",
+  shareFacts: (made, ends, used) => `made ${made}, ends ${ends}, ${used ? `last opened ${used}` : "not opened yet"}`,
+  shareEnd: "End",
+  shareEndLabel: (name) => `End “${name}”`,
+  shareEnded: "The link shows nothing any more.",
+  shared: "Shared, read-only",
+  sharedHint: "You are looking at somebody's session. To ask something yourself, sign in and start your own.",
+  sharedEmpty: "Nothing was asked in this session yet.",
+  sharedBranch: "The branch begins here.",
+  linkEndedTitle: "This link shows nothing any more",
+  linkEndedText: "It has ended, or its session was deleted. Ask whoever gave it to you for a new one.",
+  toOwn: "Go to Glovebox",
+
   // looks
   themes: { system: "Colours: as the system", light: "Colours: light", dark: "Colours: dark" },
 

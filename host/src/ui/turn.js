@@ -12,8 +12,9 @@ import { strings } from "./strings.js";
 const isOver = (item) => item.status === "done" || item.status === "failed";
 
 /**
- * Shows `turn` (`{kind, ask}` or `{kind, run}`). `context`: `{signal, language, ask, rerun, fork(turn), undo(turn)}`; `signal`
- * ends the following of a turn whose session was left; without `fork` the turn is part of another session. Returns
+ * Shows `turn` (`{kind, ask}` or `{kind, run}`). `context`: `{signal, language, ask, rerun, fork(turn), undo(turn), inherited}`;
+ * `signal` ends the following of a turn whose session was left; `inherited` is a turn of another session. Without `ask`,
+ * `rerun` and `fork` the turn can only be looked at. Returns
  * `{node, done, setTools({undo})}`; `done` resolves with the turn when it is over.
  */
 export function turnView(turn, context) {
@@ -22,14 +23,14 @@ export function turnView(turn, context) {
   const body = h("div", { class: "turn-body" });
   const title = kind === "ask" ? item.question : strings.yourProgram;
   const tools = h("div", { class: "turn-tools", hidden: true });
-  const node = h("article", { class: context.fork ? "turn" : "turn inherited", "aria-label": format.clip(title, 120), data: { id: item.id, kind } },
+  const node = h("article", { class: context.inherited ? "turn inherited" : "turn", "aria-label": format.clip(title, 120), data: { id: item.id, kind } },
     h("header", { class: "question" }, h("h2", {}, title), h("time", { datetime: item.created_at }, format.when(item.created_at))), body, tools);
 
   const actions = {
     language: context.language,
     ask: context.ask,
     rerun: context.rerun,
-    retry: () => (kind === "ask" ? context.ask(item.question) : context.rerun(item.code)),
+    retry: context.ask ? () => (kind === "ask" ? context.ask(item.question) : context.rerun(item.code)) : null,
   };
   const show = () => replace(body, resultView({ [kind]: item }, actions));
 

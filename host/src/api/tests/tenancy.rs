@@ -319,7 +319,7 @@ async fn a_shared_link_shows_one_session_and_does_nothing() {
     let label = json!({ "label": "for the board", "expires_in_days": 7 });
     let (status, made, _) = server.with_key(&Method::POST, &share, &label, Some(&ours.text)).await;
     let key = made["key"].as_str().unwrap_or_default().to_owned();
-    assert!(status == 201 && made["link"] == format!("#share={key}"), "{status} {made}");
+    assert!(status == 201 && made["link"] == format!("#{}&share={key}", shown.session), "{status} {made}");
     let (mut opened, mut closed) = (0, 0);
     for route in super::super::routes() {
         for (method, needs) in &route.needs {
