@@ -118,6 +118,19 @@ test("the frame has no origin even when it is opened by itself, and the page's o
   await page.close();
 });
 
+test("where only the page's own address can be reached, charts are drawn there", async () => {
+  const unreachable = async (page) => page.route("**/~/**", (route) => route.abort("connectionrefused"));
+  const { page, verdict } = await open({ prepare: unreachable, expected: (text) => /ERR_CONNECTION_REFUSED/.test(text) });
+  const first = await begin(page);
+  const turn = await runInstead(page, first, `
+display({"application/vnd.vegalite.v5+json": {"data": {"values": [{"a": 1}, {"a": 3}]}, "mark": "bar", "encoding": {"x": {"field": "a", "type": "ordinal"}, "y": {"aggregate": "count"}}}}, raw=True)
+`);
+  const frame = turn.locator(".framed iframe");
+  await frame.contentFrame().locator(".vega-embed svg .mark-rect path").first().waitFor();
+  assert.equal(await frame.evaluate((node) => new URL(node.src).origin), new URL(BASE).origin);
+  await verdict();
+});
+
 test("names of files that want to be something else are shown as what they are", async () => {
   const { page, verdict } = await open();
   const first = await begin(page);
@@ -180,6 +193,10 @@ display({"text/html": page("<script src='https://d3js.org/d3.v7.min.js'></script
   await inside(1, ".vega-embed svg .mark-rect path");
   await inside(2, "text=/chart \\d/");
   await inside(3, "text=/d3 7/");
+  const shown = await page.locator('meta[name="artifacts"]').getAttribute("content");
+  const origins = await frames.evaluateAll((all) => all.map((frame) => new URL(frame.src).origin));
+  assert.ok(shown && shown !== new URL(BASE).origin, `artifacts have an origin of their own: ${shown}`);
+  assert.deepEqual(origins, [shown, shown, shown, shown]);
   assert.equal(await turn.locator(".frame-status").count(), 0, "nobody waits any more");
   await accessible(page, "interactive charts");
   await verdict();

@@ -158,8 +158,8 @@ if (BINARY) {
   await every(page, "share");
   await page.keyboard.press("Escape");
   const { id } = await page.evaluate(() => ({ id: location.hash.slice(1) }));
+  await page.goto("about:blank");
   await page.goto(link);
-  await page.reload();
   await page.locator(".looking .turn .result").waitFor();
   await every(page, "shared");
   const headers = { authorization: `Bearer ${own.key}` };

@@ -71,6 +71,8 @@ fn how(kind: &str) -> (Disposition, &'static str) {
 pub fn artifacts_app(state: AppState) -> Router {
     Router::new()
         .route("/{tenant}/{id}/{ends}/{mark}", get(content).fallback(nothing))
+        // No tenant is called `~`.
+        .route("/~/{*file}", get(frame).fallback(nothing))
         .route("/healthz", post(nothing).get(|| async { "alive\n" }))
         .fallback(nothing)
         .layer(from_fn_with_state(state.clone(), protect))
@@ -101,6 +103,11 @@ async fn content(
     Ok(response)
 }
 
+/// The frame in which our pages show interactive charts and pages that programs made, with its libraries.
+async fn frame(State(app): State<AppState>, Path(file): Path<String>) -> Result<Response> {
+    super::ui::framed(&file, &pages(&app))
+}
+
 fn gone() -> Error {
     Error::new(Code::NotFound, "this link has ended or never was one; ask for a new one")
 }
@@ -112,8 +119,8 @@ async fn nothing() -> Error {
 /// Origins of the pages that may show artifacts in a frame.
 fn pages(app: &AppState) -> String {
     let port = app.config.listen.port();
-    let mut origins: Vec<_> =
-        ["localhost", "127.0.0.1", "[::1]"].iter().map(|host| format!("http://{host}:{port}")).collect();
+    // A policy cannot name `[::1]`: its grammar has no IPv6 addresses.
+    let mut origins: Vec<_> = ["localhost", "127.0.0.1"].iter().map(|host| format!("http://{host}:{port}")).collect();
     origins.extend(app.config.hosts.iter().flat_map(|host| [format!("https://{host}"), format!("http://{host}")]));
     origins.extend(app.config.cors_origins.iter().cloned());
     origins.join(" ")
@@ -127,7 +134,7 @@ async fn protect(State(app): State<AppState>, request: Request, next: Next) -> R
         Some(Error::new(Code::MethodNotAllowed, "artifacts can only be read"))
     } else if !known_here(&app, request.headers()) {
         Some(Error::new(Code::ForbiddenHost, "artifacts are not served under this name"))
-    } else if AS_CODE.contains(&dest) {
+    } else if AS_CODE.contains(&dest) && !request.uri().path().starts_with("/~/") {
         Some(Error::new(Code::ForbiddenOrigin, "an artifact cannot be part of another page"))
     } else {
         None

@@ -18,6 +18,9 @@ const FRAME: &str = "sandbox allow-scripts; default-src 'none'; script-src 'self
                      img-src data: blob:; media-src data: blob:; font-src data:; worker-src 'none'; connect-src 'none'; \
                      base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
+/// What `index.html` says of the artifacts' origin before somebody fills it in.
+const NO_ORIGIN: &str = r#"<meta name="artifacts" content="">"#;
+
 macro_rules! files {
     ($($name:literal),* $(,)?) => { &[$(($name, include_bytes!(concat!("../ui/", $name)))),*] };
 }
@@ -82,6 +85,10 @@ const FILES: &[(&str, &[u8])] = files![
 pub(super) async fn index(State(app): State<AppState>) -> Result<Response> {
     let mut response = serve("index.html")?;
     if let Some(origin) = app.links.origin() {
+        // An origin is a scheme, a host and a port (`config` looks), so nothing in it ends the attribute.
+        let page = String::from_utf8_lossy(content("index.html")?.1).replace(NO_ORIGIN, &with_origin(origin));
+        *response.body_mut() = page.into();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
         let policy = HeaderValue::from_str(&PAGE.replace("frame-src 'self'", &format!("frame-src 'self' {origin}")))
             .map_err(Error::internal)?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -99,9 +106,32 @@ pub(super) async fn file(Path(file): Path<String>) -> Result<Response> {
     serve(&file)
 }
 
+/// `GET /~/{file}` of the artifacts' own origin: the frame that shows what programs made, and its libraries. `ancestors`
+/// are the origins of our pages.
+pub(super) fn framed(wanted: &str, ancestors: &str) -> Result<Response> {
+    if !matches!(wanted, "frame.html" | "frame.js") && !wanted.starts_with("vendor/") {
+        return Err(Error::not_found("file", wanted));
+    }
+    let mut response = serve(wanted)?;
+    let headers = response.headers_mut();
+    if wanted == "frame.html" {
+        let policy = FRAME.replace("frame-ancestors 'self'", &format!("frame-ancestors {ancestors}"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).map_err(Error::internal)?);
+        headers.remove(header::X_FRAME_OPTIONS);
+    }
+    Ok(response)
+}
+
+fn with_origin(origin: &str) -> String {
+    NO_ORIGIN.replace("\"\"", &format!("\"{origin}\""))
+}
+
+fn content(wanted: &str) -> Result<&'static (&'static str, &'static [u8])> {
+    FILES.iter().find(|(name, _)| *name == wanted).ok_or_else(|| Error::not_found("file", wanted))
+}
+
 fn serve(wanted: &str) -> Result<Response> {
-    let (name, content) =
-        FILES.iter().find(|(name, _)| *name == wanted).ok_or_else(|| Error::not_found("file", wanted))?;
+    let (name, content) = content(wanted)?;
     let kind = match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
@@ -192,5 +222,14 @@ mod tests {
         let frame = policy(serve("frame.html").unwrap());
         assert!(frame.starts_with("sandbox allow-scripts;"), "{frame}");
         assert!(!frame.contains("allow-same-origin") && frame.contains("connect-src 'none'"), "{frame}");
+        let away = policy(framed("frame.html", "http://127.0.0.1:1").unwrap());
+        assert_eq!(away, frame.replace("frame-ancestors 'self'", "frame-ancestors http://127.0.0.1:1"));
+        for file in ["app.js", "index.html", "../frame.html", "vendor/../app.js"] {
+            assert!(framed(file, "x").is_err(), "{file}");
+        }
+        let page = std::str::from_utf8(content("index.html").unwrap().1).unwrap();
+        assert!(
+            page.contains(NO_ORIGIN) && with_origin("http://a:1") == r#"<meta name="artifacts" content="http://a:1">"#
+        );
     }
 }

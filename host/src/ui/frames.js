@@ -17,20 +17,23 @@ export const FRAMED = {
   "application/vnd.vega.v6+json": "vega",
 };
 
-/**
- * Where a frame begins. The one place to change when a server has an origin for artifacts: give its signed address
- * there, and `post: false` if that address brings the content itself.
- */
-export function frameSource() {
-  return { src: new URL("frame.html", import.meta.url).href, post: true };
-}
+/** Milliseconds that a frame may take to begin. */
+const PATIENCE = 5_000;
+/** After the browser says that it loaded something, be it an error page. */
+const GRACE = 400;
+
+const HERE = new URL("frame.html", import.meta.url).href;
+const origin = document.querySelector('meta[name="artifacts"]')?.content;
+// The artifacts' own origin, unless it cannot be reached from here (a port that is not forwarded). In either place the
+// frame is sandboxed into an origin that nobody shares.
+let begins = origin ? `${origin}/~/frame.html` : HERE;
 
 /**
  * Shows `content` (a description, or for `html` a text) drawn as `kind`: `plotly`, `vega` or `html`.
  * It may be a promise; nothing is loaded before the frame is near the screen.
  */
 export function frameView(kind, content, about) {
-  const { src, post } = frameSource();
+  let answered = false;
   const status = h("p", { class: "frame-status hint", role: "status" }, strings.loadingChart);
   const frame = h("iframe", { class: "frame", sandbox: "allow-scripts", referrerpolicy: "no-referrer", title: strings.chartAlt(about), loading: "lazy" });
   const node = h("figure", { class: `card framed framed-${kind}` }, status, frame);
@@ -39,7 +42,10 @@ export function frameView(kind, content, about) {
     if (!node.isConnected) return removeEventListener("message", onMessage);
     // Only what this very frame says, and only these words.
     if (source !== frame.contentWindow || typeof data !== "object" || data === null) return undefined;
-    if (data.say === "ready" && post) Promise.resolve(content).then(send, fail);
+    if (data.say === "ready") {
+      answered = true;
+      Promise.resolve(content).then(send, fail);
+    }
     if (data.say === "height" && Number.isFinite(data.height)) frame.style.height = `${Math.min(MAX_HEIGHT, Math.max(80, Math.ceil(data.height)))}px`;
     if (data.say === "shown") status.remove();
     if (data.say === "failed") fail();
@@ -53,7 +59,14 @@ export function frameView(kind, content, about) {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     near.disconnect();
     addEventListener("message", onMessage);
-    frame.src = src;
+    frame.src = begins;
+    const elsewhere = () => {
+      if (answered || frame.src === HERE) return;
+      begins = HERE;
+      frame.src = HERE;
+    };
+    setTimeout(elsewhere, PATIENCE);
+    frame.addEventListener("load", () => setTimeout(elsewhere, GRACE));
   }, { rootMargin: "400px" });
   near.observe(node);
   return node;
