@@ -28,6 +28,9 @@ pub struct List {
     version: u32,
     /// When it was finished.
     pub created_at: String,
+    /// The store of objects that has the contents, which are then not in the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<String>,
     /// Every file, by its path.
     pub files: BTreeMap<String, Entry>,
 }
@@ -103,7 +106,7 @@ pub fn backup(data_dir: &Path, to: &Path) -> Result<List> {
             Ok(())
         })?;
     }
-    let list = List { version: 1, created_at: crate::storage::now(), files };
+    let list = List { version: 1, created_at: crate::storage::now(), objects: store(&to.join(DATABASE))?, files };
     let mut file = tempfile::NamedTempFile::new_in(to)?;
     file.write_all(&serde_json::to_vec_pretty(&list)?)?;
     file.as_file().sync_all()?;
@@ -167,8 +170,10 @@ fn snapshot(database: &Path, to: &Path) -> Result<()> {
 fn named(database: &Path) -> Result<BTreeMap<String, Option<String>>> {
     let database = Connection::open(database)?;
     let mut named = BTreeMap::new();
+    // Contents that a store of objects has stay there.
     let mut blobs = database.prepare(
-        "SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts UNION SELECT tenant, sha256 FROM tree_blobs",
+        "SELECT * FROM (SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts \
+         UNION SELECT tenant, sha256 FROM tree_blobs) WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'objects')",
     )?;
     let mut rows = blobs.query([])?;
     while let Some(row) = rows.next()? {
@@ -182,6 +187,13 @@ fn named(database: &Path) -> Result<BTreeMap<String, Option<String>>> {
         named.insert(format!("work/{tenant}/layers/{file}"), None);
     }
     Ok(named)
+}
+
+/// The store of objects that a database's contents are in.
+fn store(database: &Path) -> Result<Option<String>> {
+    use rusqlite::OptionalExtension;
+    let database = Connection::open(database)?;
+    Ok(database.query_row("SELECT value FROM meta WHERE key = 'objects'", [], |row| row.get(0)).optional()?)
 }
 
 /// Workspaces of sessions whose files are nowhere else.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::{Effort, MOST_REPAIRS};
 use crate::keys::Auth;
+use crate::storage::{Objects, OpenError, Storage};
 
 /// Every setting of the server, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub struct Config {
     pub artifacts_listen: SocketAddr,
     /// Origin by which browsers reach that address, such as `https://artifacts.example`. Default: the address itself.
     pub artifacts_origin: Option<String>,
+    /// Where contents are kept beside this machine's disk: `s3://BUCKET/PREFIX` or `file:///DIRECTORY`. Default: nowhere.
+    pub objects: Option<String>,
 }
 
 /// What is wrong with the configuration, and where.
@@ -99,7 +102,7 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 32] = [
+pub const SETTINGS: [&str; 33] = [
     "listen",
     "auth",
     "hosts",
@@ -132,6 +135,7 @@ pub const SETTINGS: [&str; 32] = [
     "cors_origins",
     "artifacts_listen",
     "artifacts_origin",
+    "objects",
 ];
 
 const PREFIX: &str = "GLOVEBOX_";
@@ -171,6 +175,7 @@ impl Default for Config {
             cors_origins: Vec::new(),
             artifacts_listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             artifacts_origin: None,
+            objects: None,
         }
     }
 }
@@ -285,6 +290,7 @@ impl Config {
             "cors_origins" => self.cors_origins = list(value, |name| origin(setting, name))?,
             "artifacts_listen" => self.artifacts_listen = address(value)?,
             "artifacts_origin" => self.artifacts_origin = Some(origin(setting, value)?),
+            "objects" => self.objects = Some(value.to_owned()),
             unknown => {
                 return Err(match nearest(unknown) {
                     Some((known, distance)) if distance <= 1 + unknown.len() / 3 => {
@@ -309,6 +315,16 @@ impl Config {
             )));
         }
         Ok(self)
+    }
+
+    /// Opens the data directory, with the store of objects if one is configured.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub async fn open_storage(&self) -> Result<Storage, OpenError> {
+        let objects = self.objects.as_deref().map(Objects::open).transpose().map_err(OpenError::Objects)?;
+        Storage::open_with(&self.data_dir, objects).await
     }
 
     /// Where images are added unless `images_dir` says otherwise.

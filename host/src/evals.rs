@@ -115,7 +115,7 @@ pub async fn start(
                 Lines::Text(text) => Source::Text(text),
                 Lines::File(id) => {
                     let file = app.storage.file(tenant, &id).await?.ok_or_else(|| Error::not_found("file", &id))?;
-                    Source::Blob(app.storage.blob_path(tenant, &file.sha256), file.name.ends_with(".gz"))
+                    Source::Blob(app.storage.content(tenant, &file.sha256).await?, file.name.ends_with(".gz"))
                 }
             },
         ));

@@ -162,8 +162,10 @@ async fn once_more(
 
 /// Puts the files of a run outside of sessions into a workspace.
 async fn alone(app: &App, tenant: &Tenant, run: &RunRecord, files: &[Input], workspace: PathBuf) -> Result<()> {
-    let sources: Vec<_> =
-        files.iter().map(|file| (app.storage.blob_path(tenant, &file.sha256), file.name.clone())).collect();
+    let mut sources = Vec::with_capacity(files.len());
+    for file in files {
+        sources.push((app.storage.content(tenant, &file.sha256).await?, file.name.clone()));
+    }
     let missing: Vec<_> = sources.iter().filter(|(path, _)| !path.exists()).map(|(_, name)| name.as_str()).collect();
     if !missing.is_empty() {
         return Err(gone(run, &missing.join(", ")));
@@ -197,7 +199,7 @@ async fn in_copy(
     })?;
     let mut uploads = Vec::new();
     for Input { id, name, sha256 } in &request.files {
-        let Ok(metadata) = std::fs::metadata(app.storage.blob_path(tenant, sha256)) else {
+        let Ok(metadata) = std::fs::metadata(app.storage.content(tenant, sha256).await?) else {
             return Err(gone(run, name));
         };
         uploads.push(FileRecord {

@@ -273,8 +273,10 @@ async fn by_itself(
     slot: Slot,
 ) -> Result<()> {
     let (path, limit) = (job.workspace.clone(), job.limits.artifact_mib << 20);
-    let sources: Vec<_> =
-        files.into_iter().map(|file| (app.storage.blob_path(&live.tenant, &file.sha256), file.name)).collect();
+    let mut sources = Vec::with_capacity(files.len());
+    for file in files {
+        sources.push((app.storage.content(&live.tenant, &file.sha256).await?, file.name));
+    }
     let workspace = blocking(move || {
         let workspace = Workspace::create(&path)?;
         for (source, name) in sources {

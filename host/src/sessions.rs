@@ -100,7 +100,7 @@ pub async fn attach(app: &AppState, tenant: &Tenant, session: &str, files: Vec<F
             attached.push(known);
             continue;
         }
-        let source = app.storage.blob_path(tenant, &file.sha256);
+        let source = app.storage.content(tenant, &file.sha256).await?;
         let path = app.storage.workspace(tenant, session);
         let wanted = file.name.clone();
         let name = blocking(move || Workspace::open(&path)?.place(&source, &wanted)).await?;

@@ -238,7 +238,7 @@ pub(crate) fn put_back(
                 Node::Dir => root.create_dir(path)?,
                 Node::Link(text) => root.symlink_contents(text, path)?,
                 Node::File { sha256, .. } => {
-                    let stamp = write(&storage.blob_path(tenant, sha256), root, path)?;
+                    let stamp = write(&storage.content_blocking(tenant, sha256)?, root, path)?;
                     stamps.0.insert(key.clone(), (stamp, sha256.clone()));
                 }
             }

@@ -460,7 +460,10 @@ async fn name_left(
         let staged = contents.iter().find(|staged| staged.blob.sha256 == *sha256).map(|staged| &staged.blob.head);
         let head = match staged.filter(|head| !head.is_empty()) {
             Some(head) => Some(head.clone()),
-            None => head_of(app.storage.blob_path(tenant, sha256)).await,
+            None => match app.storage.content(tenant, sha256).await {
+                Ok(path) => head_of(path).await,
+                Err(_) => None,
+            },
         };
         let kind = head.map(|head| media_type(&head, &artifact.path)).unwrap_or(artifact.media_type);
         left.push((artifact.path, kind, sha256.clone(), *size));

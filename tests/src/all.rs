@@ -22,6 +22,7 @@ mod live_sessions;
 mod media;
 mod models;
 mod obedient;
+mod objects;
 mod paths;
 mod planner;
 mod programs;

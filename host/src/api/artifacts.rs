@@ -36,7 +36,7 @@ pub(super) async fn content(
     let picture = matches!(artifact.media_type.as_str(), "image/png" | "image/jpeg" | "image/gif" | "image/webp");
     let disposition = if picture { Disposition::Inline } else { Disposition::Attachment };
     let name = artifact.path.rsplit('/').next().unwrap_or(&artifact.path);
-    let path = app.storage.blob_path(&tenant, &artifact.sha256);
+    let path = app.storage.content(&tenant, &artifact.sha256).await?;
     let kind = if is_active(&artifact.media_type) { "application/octet-stream" } else { &artifact.media_type };
     let content = Content { path, name, kind, sha256: &artifact.sha256, disposition };
     download(content, &headers).await

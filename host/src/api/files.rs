@@ -56,7 +56,7 @@ pub(super) async fn content(
     headers: HeaderMap,
 ) -> Result<Response> {
     let file = one(&app, &tenant, id).await?;
-    let path = app.storage.blob_path(&tenant, &file.sha256);
+    let path = app.storage.content(&tenant, &file.sha256).await?;
     let disposition = Disposition::Attachment;
     let content = Content { path, name: &file.name, kind: &file.media_type, sha256: &file.sha256, disposition };
     download(content, &headers).await
@@ -77,7 +77,7 @@ pub(super) async fn sample(
         return Ok(Json(sample));
     }
     let (backend, tmp) = (app.backend.clone(), app.storage.tmp());
-    let (blob, name) = (app.storage.blob_path(&tenant, &file.sha256), file.name.clone());
+    let (blob, name) = (app.storage.content(&tenant, &file.sha256).await?, file.name.clone());
     let looking = tokio::task::spawn_blocking(move || {
         // The sampler goes by names as well as by content, so the content gets its name for a moment.
         let dir = tempfile::tempdir_in(tmp)?;

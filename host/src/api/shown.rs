@@ -90,7 +90,7 @@ async fn content(
     let artifact = app.storage.artifact(&tenant, &id).await.map_err(|_| gone())?;
     let (disposition, policy) = how(&artifact.media_type);
     let name = artifact.path.rsplit('/').next().unwrap_or(&artifact.path);
-    let path = app.storage.blob_path(&tenant, &artifact.sha256);
+    let path = app.storage.content(&tenant, &artifact.sha256).await?;
     let mut kind = artifact.media_type.clone();
     if kind.starts_with("text/") && !kind.contains("charset") {
         kind.push_str("; charset=utf-8");

@@ -42,4 +42,7 @@ fn say(what: &str, list: &List, to: &str) {
         "{what} {files} files, {mib} MiB, as of {} to {to}; each was checked by its hash\n",
         list.created_at
     ));
+    if let Some(objects) = &list.objects {
+        super::out::print(&format!("contents of files and artifacts are not in it: they stay in {objects}\n"));
+    }
 }

@@ -13,7 +13,7 @@ use crate::app::ImageState;
 use crate::backend::Images;
 use crate::config::Config;
 use crate::jail::Locked;
-use crate::storage::Storage;
+use crate::storage::Objects;
 use crate::workers::{Pool, PoolConfig};
 
 /// Memory that two workers with both images need comfortably, in MiB.
@@ -48,6 +48,7 @@ pub(super) async fn doctor(config: Config, args: DoctorArgs) -> Done {
     checks.push(disk("disk of the data directory", &config.data_dir));
     checks.push(disk("disk of the image cache", &config.cache_dir));
     checks.push(data_dir(&config).await);
+    checks.extend(objects(&config).await);
     checks.push(workers(&config).await);
     checks.push(media());
     checks.extend(images(&config));
@@ -106,7 +107,7 @@ async fn data_dir(config: &Config) -> Check {
     if !config.data_dir.exists() {
         return Check::new(name, true, format!("{} will be made", config.data_dir.display()), "");
     }
-    match Storage::open(&config.data_dir).await {
+    match config.open_storage().await {
         Ok(storage) => {
             storage.close().await;
             Check::new(name, true, config.data_dir.display().to_string(), "")
@@ -116,6 +117,18 @@ async fn data_dir(config: &Config) -> Check {
         }
         Err(error) => Check::new(name, false, error.to_string(), "see the message"),
     }
+}
+
+/// The store of objects, if there is one: something is written to it, read and removed.
+async fn objects(config: &Config) -> Option<Check> {
+    let address = config.objects.as_deref()?;
+    let tried = match Objects::open(address) {
+        Ok(objects) => objects.try_out().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error),
+    };
+    let what = "look at the address, at AWS_ENDPOINT_URL and AWS_REGION, and at the rights of its key";
+    let detail = tried.as_ref().err().map_or_else(|| format!("{address} takes and gives"), Clone::clone);
+    Some(Check::new("store of objects", tried.is_ok(), detail, what))
 }
 
 /// The jail of the processes that run programs, asked of one that was started for it.

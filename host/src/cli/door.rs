@@ -73,7 +73,7 @@ impl Door {
     pub(super) async fn open(config: &Config) -> Result<Door, Failure> {
         let (mut progress, began) = (None, std::time::Instant::now());
         loop {
-            match Storage::open(&config.data_dir).await {
+            match config.open_storage().await {
                 Ok(storage) => return Door::here(config, storage).await,
                 Err(OpenError::Locked { path }) => {
                     if let Some(address) = Notice::read(&path).and_then(|notice| notice.address())

@@ -36,7 +36,7 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     }
     let config = Config { listen: address, connections, ..config };
     let policies = policies(&config)?;
-    let storage = Storage::open(&config.data_dir).await.map_err(Failure::ours)?;
+    let storage = config.open_storage().await.map_err(Failure::ours)?;
     let images = Images::open(&config).map_err(Failure::ours)?;
     let crew = Crew { workers: config.workers, spares: 1, root: storage.work() };
     let backend = Local::start(&config, images.clone(), crew).await?;

@@ -134,7 +134,17 @@ impl Storage {
     }
 
     /// Gives a staged content its place. Call with the blob gate held for reading, before its row is written.
+    /// With a store of objects it is there as well when this returns.
     pub(super) async fn keep(&self, tenant: &Tenant, staged: Staged) -> io::Result<Blob> {
+        let blob = self.place(tenant, staged).await?;
+        if let Some(objects) = &self.0.objects {
+            objects.ensure(tenant.as_str(), &blob.sha256, &self.blob_path(tenant, &blob.sha256)).await?;
+        }
+        Ok(blob)
+    }
+
+    /// Gives a staged content its place on this machine.
+    pub(super) async fn place(&self, tenant: &Tenant, staged: Staged) -> io::Result<Blob> {
         let target = self.blob_path(tenant, &staged.blob.sha256);
         tokio::task::spawn_blocking(move || {
             if !target.exists() {
@@ -166,8 +176,17 @@ impl Storage {
             .bind(&sha256)
             .fetch_one(&self.0.write)
             .await?;
-            if used == 0
-                && let Err(error) = fs::remove_file(self.blob_path(tenant, &sha256))
+            if used > 0 {
+                continue;
+            }
+            // While the copy here is there, the next start knows that it has to try again.
+            if let Some(objects) = &self.0.objects
+                && let Err(error) = objects.remove(tenant.as_str(), &sha256).await
+            {
+                tracing::warn!(%sha256, %error, "failed to remove an unused content; the next start tries again");
+                continue;
+            }
+            if let Err(error) = fs::remove_file(self.blob_path(tenant, &sha256))
                 && error.kind() != io::ErrorKind::NotFound
             {
                 tracing::warn!(%sha256, %error, "failed to remove an unused content; the next start tries again");

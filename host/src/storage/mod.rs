@@ -19,6 +19,7 @@ mod checkpoints;
 mod evals;
 mod files;
 mod jobs;
+mod objects;
 mod open;
 mod places;
 mod runs;
@@ -37,6 +38,7 @@ pub use checkpoints::{CheckpointRecord, KeptTurn, NewState, file_name};
 pub use evals::{EvalRecord, EvalResult, EvalSettings, EvalStatus};
 pub use files::FileRecord;
 pub use jobs::RequestKey;
+pub use objects::Objects;
 pub use open::OpenError;
 pub use runs::{ArtifactRecord, RunRecord, RunView, StoredEvent};
 pub use sessions::SessionRecord;
@@ -60,6 +62,8 @@ struct Inner {
     /// One connection: SQLite has one writer anyway, and waiting here is fair while its own waiting sleeps.
     write: SqlitePool,
     read: SqlitePool,
+    /// Where contents are beside this machine's disk, if anywhere.
+    objects: Option<Objects>,
     /// Read while a blob is put in place and its row written, written while unused blobs are removed.
     blob_gate: RwLock<()>,
     /// Tenants whose directories are known to be there.

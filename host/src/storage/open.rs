@@ -10,7 +10,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::RwLock;
 
-use super::{Inner, Storage, now};
+use super::{Inner, Objects, Storage, now};
 
 /// The layout of the data directory that this program reads and writes.
 const DATA_VERSION: &str = "9";
@@ -53,6 +53,9 @@ pub enum OpenError {
         /// SQLite's words.
         source: sqlx::Error,
     },
+    /// The store of objects cannot be used.
+    #[error("{0}")]
+    Objects(String),
 }
 
 impl Storage {
@@ -62,6 +65,15 @@ impl Storage {
     ///
     /// [`OpenError`], each with its way out.
     pub async fn open(root: &Path) -> Result<Storage, OpenError> {
+        Storage::open_with(root, None).await
+    }
+
+    /// The same, with contents in a store of objects as well. What is not there yet is sent there first.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], each with its way out.
+    pub async fn open_with(root: &Path, objects: Option<Objects>) -> Result<Storage, OpenError> {
         let not_writable = |source| OpenError::NotWritable { path: root.to_owned(), source };
         for dir in ["blobs", "work", "evals", "tmp"] {
             fs::create_dir_all(root.join(dir)).map_err(not_writable)?;
@@ -115,6 +127,7 @@ impl Storage {
             root,
             write,
             read,
+            objects,
             blob_gate,
             compartments: Mutex::default(),
             lease,
@@ -125,6 +138,7 @@ impl Storage {
             Leftover::Io(source) => not_writable(source),
             Leftover::Database(source) => database(source),
         })?;
+        storage.settle().await.map_err(OpenError::Objects)?;
         Ok(storage)
     }
 
@@ -182,23 +196,37 @@ impl Storage {
                 }
             }
         }
-        let used: Vec<(String, String)> =
-            sqlx::query_as("SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts UNION SELECT tenant, sha256 FROM tree_blobs")
-                .fetch_all(&self.0.read)
-                .await?;
         let used: std::collections::HashSet<PathBuf> =
-            used.into_iter().map(|(tenant, sha256)| self.blob_path_of(&tenant, &sha256)).collect();
+            self.used().await?.into_iter().map(|(tenant, sha256)| self.blob_path_of(&tenant, &sha256)).collect();
         for tenant in fs::read_dir(self.0.root.join("blobs"))? {
-            for shard in fs::read_dir(tenant?.path())? {
+            let tenant = tenant?;
+            for shard in fs::read_dir(tenant.path())? {
                 for blob in fs::read_dir(shard?.path())? {
-                    let path = blob?.path();
-                    if !used.contains(&path) {
-                        remove(&path)?;
+                    let blob = blob?;
+                    let path = blob.path();
+                    if used.contains(&path) {
+                        continue;
                     }
+                    if let (Some(objects), Some(tenant), Some(sha256)) =
+                        (&self.0.objects, tenant.file_name().to_str(), blob.file_name().to_str())
+                    {
+                        objects.remove(tenant, sha256).await?;
+                    }
+                    remove(&path)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Every content that a row names: tenant and SHA-256.
+    pub(super) async fn used(&self) -> Result<Vec<(String, String)>, sqlx::Error> {
+        sqlx::query_as(
+            "SELECT tenant, sha256 FROM files UNION SELECT tenant, sha256 FROM artifacts \
+             UNION SELECT tenant, sha256 FROM tree_blobs",
+        )
+        .fetch_all(&self.0.read)
+        .await
     }
 }
 
