@@ -18,6 +18,7 @@ use crate::engine::sample::Sample;
 use crate::engine::{Answer, AnswerEvent, Ask};
 use crate::error::{Code, Error, Result};
 use crate::evals::Evals;
+use crate::jail::Locked;
 use crate::keys::Keys;
 use crate::line::Queue;
 use crate::links::Links;
@@ -83,6 +84,9 @@ pub trait Backend: Send + Sync {
 
     /// Every model that can be asked.
     fn models(&self) -> Vec<ModelInfo>;
+
+    /// What workers gave up before their first job; `None` before there was one.
+    fn jail(&self) -> Option<Locked>;
 
     /// Why no program can run now; `Ok` if one can.
     fn alive(&self) -> std::result::Result<(), String>;
@@ -276,9 +280,19 @@ impl App {
     ///
     /// # Errors
     ///
-    /// As [`App::image`], and `image_not_ready`.
+    /// As [`App::image`], `image_not_ready`, and `infrastructure` if workers lack what the policy demands of their jail.
     pub fn ready_image(&self, name: &str, policy: &Policy) -> Result<ImageInfo> {
         let image = self.image(name, policy)?;
+        let demanded = policy.jail.iter().map(String::as_str);
+        let lacks = self.backend.jail().map_or_else(|| demanded.clone().collect(), |jail| jail.lacks(demanded.clone()));
+        if !lacks.is_empty() {
+            let detail = format!(
+                "policy {} demands layers of the jail that workers do not have on this machine: {}; `glovebox doctor` says how to get them",
+                policy.name,
+                lacks.join(", ")
+            );
+            return Err(Error::new(Code::Infrastructure, detail));
+        }
         let detail = image.detail.as_deref().unwrap_or_default();
         let reason = match image.state {
             ImageState::Ready => return Ok(image),

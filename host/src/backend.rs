@@ -210,6 +210,10 @@ impl Local {
 
 #[async_trait]
 impl Backend for Local {
+    fn jail(&self) -> Option<Locked> {
+        self.engine.pool.jail()
+    }
+
     async fn run(
         &self,
         job: Job,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use glovebox_runtime::JAIL;
 use landlock::{ABI, Access, AccessFs, AccessNet, RestrictionStatus, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule};
@@ -44,7 +45,20 @@ impl Locked {
     /// Whether nothing is missing.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.landlock == "full" && self.seccomp && self.limits && self.namespaces != Some(false)
+        self.lacks(JAIL).is_empty()
+    }
+
+    /// Those of the layers (by their names in policies) that are missing.
+    #[must_use]
+    pub fn lacks<'a>(&self, layers: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+        let held = |layer: &&str| match *layer {
+            "landlock" => self.landlock == "full",
+            "seccomp" => self.seccomp,
+            "limits" => self.limits,
+            "namespaces" => self.namespaces != Some(false),
+            _ => false,
+        };
+        layers.into_iter().filter(|layer| !held(layer)).collect()
     }
 }
 

@@ -75,7 +75,7 @@ pub use layer::{LayerError, LayerInfo, check_layer, compress_layer, inspect_laye
 pub use limits::{Limits, OutputOverflow};
 pub use outcome::{Artifact, Clock, Display, Ending, Lineage, Outcome, Timing, Usage};
 pub use pages::open_pagemap;
-pub use policy::{Policies, Policy, QUOTAS, Quota, limit_names, nearest};
+pub use policy::{JAIL, Policies, Policy, QUOTAS, Quota, limit_names, nearest};
 pub use prepare::Progress;
 pub use run::{WORKSPACE, run, run_with};
 pub use service::{Answer, Answering, Room, Services};

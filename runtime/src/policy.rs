@@ -12,6 +12,9 @@ const SERVICES: &[&str] = &["media"];
 /// What policies may grant to tenants beside.
 const PERMISSIONS: &[&str] = &["models", "sharing"];
 
+/// Layers of the jail of worker processes that policies may demand. What they are is the business of who runs jobs.
+pub const JAIL: [&str; 4] = ["landlock", "seccomp", "limits", "namespaces"];
+
 /// A named set of limits and permissions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
@@ -24,6 +27,9 @@ pub struct Policy {
     /// Images that may be used; empty allows all.
     #[serde(default)]
     pub images: Vec<String>,
+    /// Layers of the jail without which nothing runs under this policy, of [`JAIL`].
+    #[serde(default)]
+    pub jail: Vec<String>,
     /// Ceilings of each run.
     #[serde(rename = "run", default)]
     pub limits: Limits,
@@ -82,7 +88,7 @@ impl Policy {
     /// A sentence that names the setting and, for an unknown one, the nearest known name.
     pub fn parse(name: &str, source: &str, toml: &str) -> Result<Policy, String> {
         let mut table: toml::Table = toml.parse().map_err(|error| format!("{source}: {error}"))?;
-        check_names(source, "", &table, &["description", "images", "run", "quota", "services"])?;
+        check_names(source, "", &table, &["description", "images", "jail", "run", "quota", "services"])?;
         let services = table.remove("services").map(|services| granted(source, &services)).transpose()?;
         let permitted = |name| services.as_ref().is_none_or(|services| services.get(name) != Some(&false));
         let (models, sharing) = (permitted("models"), permitted("sharing"));
@@ -112,6 +118,11 @@ impl Policy {
         }
         let mut policy: Policy = table.try_into().map_err(|error| format!("{source}: {error}"))?;
         policy.limits.services = services.unwrap_or(policy.limits.services);
+        if let Some(unknown) = policy.jail.iter().find(|layer| !JAIL.contains(&layer.as_str())) {
+            let hint = nearest(unknown, &JAIL).map(|name| format!(" (did you mean {name}?)"));
+            let all = || format!(" (known: {})", JAIL.join(", "));
+            return Err(format!("{source}: unknown layer of the jail {unknown}{}", hint.unwrap_or_else(all)));
+        }
         if policy.limits.memory_mib > 4096 {
             return Err(format!("{source}: run.memory_mib can be 4096 at most, the size of a 32-bit memory"));
         }
@@ -296,6 +307,15 @@ mod tests {
         assert_eq!(permitted(""), Ok((true, true)));
         assert_eq!(permitted("[services]\nmedia = true\nmodels = false\n"), Ok((false, true)));
         assert_eq!(permitted("[services]\nsharing = false\n"), Ok((true, false)));
+    }
+
+    #[test]
+    fn layers_of_the_jail_are_demanded_by_name() {
+        let policy = Policy::parse("a", "a", "jail = ['landlock', 'namespaces']\n");
+        assert_eq!(policy.map(|policy| policy.jail), Ok(vec!["landlock".into(), "namespaces".into()]));
+        let error = Policy::parse("a", "a", "jail = ['landlok']\n");
+        assert_eq!(error, Err("a: unknown layer of the jail landlok (did you mean landlock?)".into()));
+        assert!(Policy::parse("a", "a", "jail = true\n").is_err());
     }
 
     #[test]

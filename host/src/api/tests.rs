@@ -59,6 +59,10 @@ impl Echo {
 
 #[async_trait]
 impl Backend for Echo {
+    fn jail(&self) -> Option<crate::jail::Locked> {
+        Some(crate::jail::Locked { landlock: "full".into(), seccomp: true, limits: true, namespaces: Some(false) })
+    }
+
     async fn turn(
         &self,
         turn: Turn,
@@ -237,10 +241,14 @@ impl Server {
     }
 
     async fn with(config: Config) -> Server {
+        Server::with_policies(config, Policies::embedded().unwrap()).await
+    }
+
+    async fn with_policies(config: Config, policies: Policies) -> Server {
         let (dir, storage) = crate::storage::tests::open().await;
         let config = Config { upload_limit_mib: 1, workers: 1, queue_limit: 1, ..config };
         let keys = crate::keys::Keys::load(&storage).await.unwrap();
-        let state = App::new(config, storage, Policies::embedded().unwrap(), keys, Arc::new(Echo::default()));
+        let state = App::new(config, storage, policies, keys, Arc::new(Echo::default()));
         Server { _dir: dir, state }
     }
 

@@ -107,6 +107,9 @@ impl Door {
         let images = Images::open(&config).map_err(Failure::ours)?;
         let crew = Crew { root: storage.work(), ..Crew::alone() };
         let backend = Local::start(&config, images.clone(), crew).await?;
+        if policies.iter().any(|policy| !policy.jail.is_empty()) {
+            backend.locked(&storage.aside(&crate::tenants::Tenant::local())).await.map_err(Failure::ours)?;
+        }
         let keys = Keys::load(&storage).await.map_err(out::failed)?;
         let app = App::new(config, storage, policies, keys, backend.clone());
         let router = crate::api::app(app.clone());

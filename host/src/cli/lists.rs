@@ -76,6 +76,7 @@ fn explain(policy: &Policy) -> Result<String, Failure> {
     let services = policy.limits.services.iter().map(String::as_str).chain(permitted.map(|(name, _)| name));
     let services = services.collect::<Vec<_>>().join(", ");
     let services = if services.is_empty() { "none".to_owned() } else { services };
+    let jail = if policy.jail.is_empty() { "not demanded".to_owned() } else { policy.jail.join(", ") };
     let quota = serde_json::to_value(&policy.quota).map_err(Failure::ours)?;
     let quotas = QUOTAS.iter().filter(|name| !quota[**name].is_null());
     let quotas: Vec<_> = quotas.map(|name| [(*name).to_owned(), quota[*name].to_string()]).collect();
@@ -83,7 +84,7 @@ fn explain(policy: &Policy) -> Result<String, Failure> {
         if quotas.is_empty() { "quotas: none\n".to_owned() } else { format!("quotas:\n{}", grid(&quotas)) };
     let Policy { name, description, .. } = policy;
     Ok(format!(
-        "{name}: {description}\nimages: {images}\nservices: {services}\nlimits of a run:\n{}{altogether}",
+        "{name}: {description}\nimages: {images}\nservices: {services}\njail: {jail}\nlimits of a run:\n{}{altogether}",
         grid(&rows)
     ))
 }

@@ -112,6 +112,12 @@ impl Pool {
         self.0.locked.get().cloned().ok_or_else(|| RunError::Worker("did not say how it is locked".into()))
     }
 
+    /// What the first worker that locked itself gave up.
+    #[must_use]
+    pub fn jail(&self) -> Option<Locked> {
+        self.0.locked.get().cloned()
+    }
+
     /// Number of worker processes.
     #[must_use]
     pub fn workers(&self) -> usize {

@@ -186,7 +186,7 @@ async fn every_route_refuses_every_key_that_must_not_open_it() {
     let closed = server.key("closed", &Scope::ALL, None).await;
     server.state.storage.change_tenant(&Tenant::new("closed").unwrap(), None, Some(true)).await.unwrap();
     server.state.keys.reload(&server.state.storage).await.unwrap();
-    let forged = format!("{}A", &ours.text[..ours.text.len() - 1]);
+    let forged = format!("{}{}", &ours.text[..ours.text.len() - 1], if ours.text.ends_with('A') { 'E' } else { 'A' });
     let mut tried = 0;
     for route in super::super::routes() {
         for (method, needs) in &route.needs {
@@ -448,4 +448,30 @@ async fn a_link_to_a_fork_shows_what_led_to_it_and_nothing_that_came_after() {
     }
     assert_eq!(get(format!("/api/v1/sessions/{parent}")).await.0, 404);
     assert_eq!(get(format!("/api/v1/sessions/{parent}/history")).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_policy_that_demands_a_layer_of_the_jail_runs_nothing_without_it() {
+    let policy = |jail: &str| format!("description = 'x'\njail = {jail}\n");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("held.toml"), policy("['landlock', 'seccomp', 'limits']")).unwrap();
+    std::fs::write(dir.path().join("more.toml"), policy("['landlock', 'namespaces']")).unwrap();
+    let server = Server::with_policies(Config::default(), crate::reload::load(Some(dir.path())).unwrap()).await;
+    let run = async |policy: &str| {
+        let body = json!({ "code": "x", "policy": policy });
+        server.with_key(&Method::POST, "/api/v1/runs", &body, None).await
+    };
+    assert_eq!(run("held").await.0, StatusCode::CREATED);
+    let (status, _, text) = run("more").await;
+    assert!(status == 500 && text.contains("namespaces") && !text.contains("landlock,"), "{status} {text}");
+    let session = json!({ "policy": "more" });
+    let (_, session, _) = server.with_key(&Method::POST, "/api/v1/sessions", &session, None).await;
+    for (what, body) in [("runs", json!({ "code": "x" })), ("asks", json!({ "question": "why?" }))] {
+        let path = format!("/api/v1/sessions/{}/{what}", session["id"].as_str().unwrap());
+        assert_eq!(
+            server.with_key(&Method::POST, &path, &body, None).await.0,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{what}"
+        );
+    }
 }
