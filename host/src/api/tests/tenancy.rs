@@ -470,7 +470,7 @@ async fn a_policy_that_demands_a_layer_of_the_jail_runs_nothing_without_it() {
         let path = format!("/api/v1/sessions/{}/{what}", session["id"].as_str().unwrap());
         assert_eq!(
             server.with_key(&Method::POST, &path, &body, None).await.0,
-            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::INTERNAL_SERVER_ERROR,
             "{what}"
         );
     }
