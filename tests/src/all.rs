@@ -31,5 +31,6 @@ mod script;
 mod service;
 mod session_cli;
 mod sessions;
+mod soak;
 mod specification;
 mod tenancy;

@@ -126,7 +126,7 @@ fn holds(dir: &Path, text: &str) -> Option<std::path::PathBuf> {
 }
 
 /// Processes below a process, itself not included.
-fn descendants(of: u32) -> Vec<u32> {
+pub(crate) fn descendants(of: u32) -> Vec<u32> {
     let mut found = vec![of];
     let mut next = 0;
     while let Some(process) = found.get(next).copied() {

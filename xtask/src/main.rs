@@ -19,6 +19,7 @@ cargo xtask test                  everything that must pass, from a clean clone
 cargo xtask image build NAME      build a guest image from its sources (rustpython, javascript, python)
 cargo xtask image verify          compare the guest artifacts with their hashes
 cargo xtask shots [DIR]           screenshots of every state of the page, target/shots if no DIR is given
+cargo xtask soak [MINUTES]        a service at four fifths of its load, 15 minutes if no number is given: what it holds stays flat
 cargo xtask vendor                take the page's libraries from npm again, by version and hash
 ";
 
@@ -43,6 +44,8 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         ["image", "verify"] => images::verify().map(|()| ExitCode::SUCCESS),
         ["shots"] => verify::shots(&target_dir().join("shots")).map(|()| ExitCode::SUCCESS),
         ["shots", dir] => verify::shots(Path::new(dir)).map(|()| ExitCode::SUCCESS),
+        ["soak"] => verify::soak("15").map(|()| ExitCode::SUCCESS),
+        ["soak", minutes] => verify::soak(minutes).map(|()| ExitCode::SUCCESS),
         ["vendor"] => vendor::vendor().map(|()| ExitCode::SUCCESS),
         ["bench", rest @ ..] => bench::bench(rest),
         _ => {

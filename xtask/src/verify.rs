@@ -71,6 +71,17 @@ fn browser() -> Result<()> {
     call(test.env("GLOVEBOX_BINARY", binary()).env("GLOVEBOX_CACHE_DIR", cache_dir()))
 }
 
+/// Holds a service at four fifths of its load for some minutes, and looks whether what it holds stays flat.
+pub(crate) fn soak(minutes: &str) -> Result<()> {
+    if !minutes.parse::<f64>().is_ok_and(|minutes| minutes > 0.0) {
+        bail!("`{minutes}` is not a number of minutes");
+    }
+    let filter = "soak::a_service_at_four_fifths_of_its_load_stays_flat";
+    let mut test = cargo();
+    test.args(["test", "--release", "--package", "glovebox-tests", "--test", "all", filter, "--", "--nocapture"]);
+    call(test.env("GLOVEBOX_CACHE_DIR", cache_dir()).env("GLOVEBOX_TEST_SOAK_MINUTES", minutes))
+}
+
 /// Makes screenshots of every state of the page, into `dir`.
 pub(crate) fn shots(dir: &Path) -> Result<()> {
     machine::check(FOR_TESTING)?;
