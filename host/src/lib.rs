@@ -28,6 +28,7 @@ pub mod line;
 pub mod links;
 mod live;
 pub mod llm;
+pub mod log;
 pub mod media;
 mod metrics;
 mod notice;

@@ -19,6 +19,7 @@ mod isolation;
 mod layers;
 mod links;
 mod live_sessions;
+mod logs;
 mod media;
 mod models;
 mod obedient;

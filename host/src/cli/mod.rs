@@ -59,7 +59,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// How the log on stderr is written
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    #[arg(long, global = true, value_enum, default_value = "text", env = "GLOVEBOX_LOG_FORMAT")]
     log_format: LogFormat,
 }
 
@@ -190,7 +190,8 @@ pub fn main() -> ExitCode {
     if let Command::SampleWorker { name } = &command {
         return sample_worker(name);
     }
-    log(common.log_format, matches!(command, Command::Serve(_)));
+    let default = if matches!(command, Command::Serve(_)) { "info" } else { "error" };
+    crate::log::start(common.log_format == LogFormat::Json, default);
     let done = match command {
         // A worker has an empty environment and no configuration: everything it needs is in its arguments.
         Command::Worker(worker) => work(worker),
@@ -261,14 +262,4 @@ fn block_on(work: impl Future<Output = Done>) -> Done {
     // Whoever is still writing is not waited for.
     runtime.shutdown_background();
     done
-}
-
-fn log(format: LogFormat, serving: bool) {
-    let default = if serving { "info" } else { "error" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("GLOVEBOX_LOG").unwrap_or_else(|_| default.into());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_target(false);
-    match format {
-        LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-    }
 }
