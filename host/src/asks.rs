@@ -22,6 +22,7 @@ use crate::quota::Admission;
 use crate::runs::start_of;
 use crate::storage::{AskRecord, CheckpointRecord, RequestKey, RunRecord, SessionRecord, Status, new_id, now};
 use crate::tenants::Tenant;
+use crate::traces::{self, Span};
 use crate::turns::{self, Over};
 
 /// Earlier questions that the model is told of.
@@ -120,7 +121,7 @@ pub async fn start(
     live.journal.push("accepted", &json!({ "id": record.id }));
     app.live.add(&live);
     app.metrics.waiting.fetch_add(1, Ordering::Relaxed);
-    tokio::spawn(go(app.clone(), live.clone(), record, (session, taken), ask, (ticket, admission)));
+    tokio::spawn(traces::here(go(app.clone(), live.clone(), record, (session, taken), ask, (ticket, admission))));
     Ok(live)
 }
 
@@ -134,13 +135,18 @@ async fn go(
     (ticket, admission): (Ticket, Admission),
 ) {
     let began = Instant::now();
-    let slot = ticket.wait(&live.cancel).await;
+    let span = Span::new("question");
+    span.note("glovebox.ask", live.id.clone());
+    span.note("glovebox.tenant", live.tenant.to_string());
+    span.note("glovebox.session", session.id.clone());
+    span.note("glovebox.image", session.image.clone());
+    let slot = span.around(async { Span::new("wait for a place").around(ticket.wait(&live.cancel)).await }).await;
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
     let mut outcome = None;
     let result = if slot.is_some() {
         live.set_running();
-        answer(&app, &live, &session, ask, (&mut record, &mut outcome)).await
+        span.around(answer(&app, &live, &session, ask, (&mut record, &mut outcome))).await
     } else {
         record.explanation = "The question was cancelled before it was looked at.".into();
         Ok(Written::No)
@@ -150,7 +156,10 @@ async fn go(
 
     if let Err(error) = &result {
         fail(&mut record, error);
+        span.fail("it was not answered");
     }
+    span.note("glovebox.attempts", i64::try_from(record.attempts.len()).unwrap_or(i64::MAX));
+    drop(span);
     if !matches!(result, Ok(Written::Yes)) {
         record.finished_at = Some(now());
         if result.is_ok() {
@@ -301,7 +310,7 @@ impl Interpreter for InSession {
             at: self.layers.clone(),
             save: save.clone(),
         };
-        match self.app.backend.turn(turn, on_event, cancel).await {
+        match Span::new("execute").around(self.app.backend.turn(turn, on_event, cancel)).await {
             Ok(Turned { outcome, kept }) => {
                 *lock(&self.last) = Some(Last { save: Some(save), kept });
                 Ok(outcome)

@@ -83,6 +83,10 @@ pub struct Config {
     pub artifacts_origin: Option<String>,
     /// Where contents are kept beside this machine's disk: `s3://BUCKET/PREFIX` or `file:///DIRECTORY`. Default: nowhere.
     pub objects: Option<String>,
+    /// Where spans of OpenTelemetry are sent, as protobuf over HTTP. Default: nowhere.
+    pub traces_endpoint: Option<String>,
+    /// Of each hundred traces, how many are sent.
+    pub traces_percent: u64,
 }
 
 /// What is wrong with the configuration, and where.
@@ -102,7 +106,7 @@ pub struct Overrides {
 }
 
 /// The settings by name: as in the file, and as `GLOVEBOX_<NAME>` in the environment.
-pub const SETTINGS: [&str; 33] = [
+pub const SETTINGS: [&str; 35] = [
     "listen",
     "auth",
     "hosts",
@@ -136,6 +140,8 @@ pub const SETTINGS: [&str; 33] = [
     "artifacts_listen",
     "artifacts_origin",
     "objects",
+    "traces_endpoint",
+    "traces_percent",
 ];
 
 const PREFIX: &str = "GLOVEBOX_";
@@ -176,6 +182,8 @@ impl Default for Config {
             artifacts_listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             artifacts_origin: None,
             objects: None,
+            traces_endpoint: None,
+            traces_percent: 100,
         }
     }
 }
@@ -290,6 +298,8 @@ impl Config {
             "cors_origins" => self.cors_origins = list(value, |name| origin(setting, name))?,
             "artifacts_listen" => self.artifacts_listen = address(value)?,
             "artifacts_origin" => self.artifacts_origin = Some(origin(setting, value)?),
+            "traces_endpoint" => self.traces_endpoint = Some(endpoint(setting, value)?),
+            "traces_percent" => self.traces_percent = number(setting, value, 0, 100)?,
             "objects" => self.objects = Some(value.to_owned()),
             unknown => {
                 return Err(match nearest(unknown) {
@@ -388,6 +398,16 @@ fn host(setting: &str, value: &str) -> Result<String, String> {
         return Err(format!("{setting}: `{value}` is not a host name; write it as glovebox.example, without port"));
     }
     Ok(value.to_ascii_lowercase())
+}
+
+/// An address of HTTP with a path.
+fn endpoint(setting: &str, value: &str) -> Result<String, String> {
+    let known = reqwest::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if known {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("{setting} must be an address such as http://127.0.0.1:4318/v1/traces"))
+    }
 }
 
 /// Exactly what a browser sends as `Origin`: a scheme, a host, perhaps a port, and nothing else.

@@ -19,6 +19,7 @@ use crate::quota::Admission;
 use crate::runs::{blocking, remove_workspace};
 use crate::storage::new_id;
 use crate::tenants::Tenant;
+use crate::traces::Span;
 
 /// How long a caller waits for a place in the line. Harnesses send hundreds of programs at once and take a refusal for a
 /// wrong answer.
@@ -223,7 +224,7 @@ pub async fn run(app: &AppState, tenant: &Tenant, mut setting: Setting, program:
         EventBody::Stdout { text } | EventBody::Stderr { text } => output.push_str(&text),
         _ => {}
     };
-    let outcome = app.backend.run(job, &mut on_event, &CancellationToken::new()).await;
+    let outcome = Span::new("execute").around(app.backend.run(job, &mut on_event, &CancellationToken::new())).await;
     let outcome = entered.ended(outcome, |outcome| outcome.ending.name())?;
     entered.settle(std::slice::from_ref(&outcome));
     let files = entered.place.fetch(setting.fetch).await?;

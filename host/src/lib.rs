@@ -42,6 +42,7 @@ mod sessions;
 mod shares;
 pub mod storage;
 pub mod tenants;
+pub mod traces;
 mod tree;
 mod turns;
 mod uploads;

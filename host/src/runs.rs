@@ -19,6 +19,7 @@ use crate::live::{Doing, Live, Record, Taken};
 use crate::quota::Admission;
 use crate::storage::{CheckpointRecord, FileRecord, RequestKey, RunRecord, SessionRecord, Staged, Status, new_id, now};
 use crate::tenants::Tenant;
+use crate::traces::{self, Span};
 use crate::turns::{self, Over};
 
 /// How often a run that an earlier server accepted looks whether it can begin.
@@ -120,7 +121,7 @@ pub async fn start(app: &AppState, tenant: &Tenant, new: NewRun) -> Result<Arc<L
         seed: new.seed,
     };
     let live = register(app, tenant, &record, durable);
-    tokio::spawn(go(app.clone(), live.clone(), record, job, files, (ticket, admission), session));
+    tokio::spawn(traces::here(go(app.clone(), live.clone(), record, job, files, (ticket, admission), session)));
     Ok(live)
 }
 
@@ -214,7 +215,12 @@ async fn go(
 ) {
     let began = Instant::now();
     let (workspace, alone) = (job.workspace.clone(), session.is_none());
-    let slot = ticket.wait(&live.cancel).await;
+    let span = Span::new("run");
+    span.note("glovebox.run", live.id.clone());
+    span.note("glovebox.tenant", live.tenant.to_string());
+    span.note("glovebox.image", record.image.clone());
+    span.note("glovebox.policy", record.policy.clone());
+    let slot = span.around(async { Span::new("wait for a worker").around(ticket.wait(&live.cancel)).await }).await;
     app.metrics.waited(began.elapsed());
     app.metrics.waiting.fetch_sub(1, Ordering::Relaxed);
     app.metrics.running.fetch_add(1, Ordering::Relaxed);
@@ -227,11 +233,12 @@ async fn go(
         }
         (Some(slot), None) => {
             live.set_running();
-            by_itself(&app, &live, job, files, &mut record, (slot, ticket)).await
+            span.around(by_itself(&app, &live, job, files, &mut record, (slot, ticket))).await
         }
         (Some(slot), Some((session, _))) => {
             live.set_running();
-            in_session(&app, &live, session, job, &mut record, (slot, ticket)).await
+            span.note("glovebox.session", session.id.clone());
+            span.around(in_session(&app, &live, session, job, &mut record, (slot, ticket))).await
         }
     };
     let ending = match &result {
@@ -248,6 +255,15 @@ async fn go(
             "failed"
         }
     };
+    span.note("glovebox.ending", ending);
+    if let Some(outcome) = &record.outcome {
+        span.note("glovebox.fuel", i64::try_from(outcome.usage.fuel).unwrap_or(i64::MAX));
+        span.note("glovebox.memory_peak_bytes", i64::try_from(outcome.usage.memory_peak_bytes).unwrap_or(i64::MAX));
+    }
+    if result.is_err() {
+        span.fail("our side failed");
+    }
+    drop(span);
     admission.settle(record.outcome.as_ref());
     app.metrics.run(ending, began.elapsed());
     app.metrics.running.fetch_sub(1, Ordering::Relaxed);
@@ -286,12 +302,14 @@ async fn by_itself(
     })
     .await?;
     let mut on_event = |event: Event| note(&live.journal, event);
-    let mut outcome = app.backend.run(job, &mut on_event, &live.cancel).await?;
+    let mut outcome = Span::new("execute").around(app.backend.run(job, &mut on_event, &live.cancel)).await?;
     drop(slot);
     if live.is_left() && outcome.ending == Ending::Cancelled {
         return Ok(());
     }
+    let span = Span::new("keep");
     let left = collect(app, workspace, &mut outcome, limit).await?;
+    span.note("glovebox.artifacts", i64::try_from(left.len()).unwrap_or(i64::MAX));
     end(record, outcome);
     app.storage.finish_run(&live.tenant, record.clone(), left, &live.journal.snapshot()).await.map(drop)
 }
@@ -320,13 +338,15 @@ async fn in_session(
         save: save.clone(),
     };
     let mut on_event = |event: Event| note(&live.journal, event);
-    let turned = app.backend.turn(turn, &mut on_event, &live.cancel).await;
+    let turned = Span::new("execute").around(app.backend.turn(turn, &mut on_event, &live.cancel)).await;
     drop(slot);
     match turned {
         Ok(Turned { outcome, kept: Some(kept) }) => {
             end(record, outcome.clone());
             let events = live.journal.snapshot();
-            turns::keep(app, tenant, ready, Over { run: record, outcome, kept, events, ask: None }).await
+            Span::new("keep")
+                .around(turns::keep(app, tenant, ready, Over { run: record, outcome, kept, events, ask: None }))
+                .await
         }
         Ok(Turned { mut outcome, kept: None }) => {
             turns::discard(save).await;

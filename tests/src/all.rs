@@ -35,3 +35,4 @@ mod sessions;
 mod soak;
 mod specification;
 mod tenancy;
+mod traces;

@@ -21,6 +21,7 @@ use crate::keys::{Auth, Holder};
 use crate::shares::{self, Shown};
 use crate::storage::{AuditEntry, now};
 use crate::tenants::Scope;
+use crate::traces::Span;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -40,6 +41,8 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
 
     let span = tracing::info_span!("request", id);
+    let known = if method.as_str().len() > 7 { "other" } else { method.as_str() };
+    let trace = Span::of_request(known, &route, request.headers());
     let origin = cors::origin(&app, &request);
     let question = origin.is_some() && cors::is_question(&request);
     let late = Arc::new(AtomicBool::new(false));
@@ -67,7 +70,7 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
             if let Some(caller) = &caller {
                 request.extensions_mut().insert(caller.clone());
             }
-            next.run(request).instrument(span.clone()).await
+            trace.around(next.run(request).instrument(span.clone())).await
         }
         Some(error) => error.into_response(),
     };
@@ -93,6 +96,14 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
     }
 
     let status = response.status().as_u16();
+    trace.note("http.response.status_code", i64::from(status));
+    trace.note("glovebox.request_id", id.clone());
+    if let Some(caller) = &caller {
+        trace.note("glovebox.tenant", caller.tenant.to_string());
+    }
+    if status >= 500 {
+        trace.fail("the answer is a failure of ours");
+    }
     // What only looks changes nothing, and is worth an entry if it was refused.
     if !method.is_safe() || matches!(status, 401 | 403) {
         let (actor, tenant) = caller.map_or_else(
@@ -110,8 +121,7 @@ pub(super) async fn guard(State(app): State<AppState>, request: Request, next: N
         "/healthz" | "/readyz" | "/metrics" => tracing::debug!(%method, path, status, ms, "answered"),
         _ => tracing::info!(%method, path, status, ms, "answered"),
     }
-    let method = if method.as_str().len() > 7 { "other" } else { method.as_str() };
-    app.metrics.request(method, &route, status);
+    app.metrics.request(known, &route, status);
     response
 }
 

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::keys::{Auth, Keys, NewKey};
 use crate::storage::Storage;
 use crate::tenants::{Scope, Tenant};
+use crate::traces::Exporter;
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -36,6 +37,8 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     }
     let config = Config { listen: address, connections, ..config };
     let policies = policies(&config)?;
+    let traces = config.traces_endpoint.as_deref().map(|endpoint| Exporter::start(endpoint, config.traces_percent));
+    let traces = traces.transpose().map_err(Failure::ours)?;
     let storage = config.open_storage().await.map_err(Failure::ours)?;
     let images = Images::open(&config).map_err(Failure::ours)?;
     let crew = Crew { workers: config.workers, spares: 1, root: storage.work() };
@@ -71,6 +74,9 @@ pub(super) async fn serve(config: Config, args: Serve) -> Done {
     }
     crate::server::serve(listener, crate::api::app(state.clone()), state).await.map_err(Failure::ours)?;
     artifacts.abort();
+    if let Some(traces) = traces {
+        tokio::task::block_in_place(|| traces.stop());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::sample::Sample;
 use super::{Answer, AnswerEvent, Ask, Attempt, Details, EngineError, Stage, TokenUsage, prompt};
 use crate::llm::{Completion, Llm, LlmError, Reply};
+use crate::traces::Span;
 
 /// What the stages share.
 pub(super) struct Work<'a> {
@@ -92,18 +93,22 @@ impl<'a> Work<'a> {
             return Ok(Err(Stop::Spent(reason)));
         }
         let on_event = &mut *self.on_event;
+        let span = Span::new("model");
+        span.note("gen_ai.request.model", self.model.name().to_owned());
         let mut on_text = |text: &str| on_event(AnswerEvent::Text { text: text.to_owned() });
         let reply = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Ok(Err(Stop::Cancelled)),
-            reply = tokio::time::timeout_at(self.deadline, self.model.complete(completion, &mut on_text)) => reply,
+            reply = tokio::time::timeout_at(self.deadline, span.around(self.model.complete(completion, &mut on_text))) => reply,
         };
         let Ok(reply) = reply else {
             // What it had used by then is not known.
             self.usage.calls += 1;
             return Ok(Err(Stop::Spent(self.too_late())));
         };
-        let reply = reply?;
+        let reply = reply.inspect_err(|_| span.fail("the model gave no usable reply"))?;
+        span.note("gen_ai.usage.input_tokens", i64::try_from(reply.usage.input_tokens).unwrap_or(i64::MAX));
+        span.note("gen_ai.usage.output_tokens", i64::try_from(reply.usage.output_tokens).unwrap_or(i64::MAX));
         self.usage.add(reply.usage);
         Ok(Ok(reply))
     }
@@ -121,7 +126,11 @@ impl<'a> Work<'a> {
         let asked = completions.iter().enumerate().map(|(number, completion)| {
             let model = Arc::clone(&model);
             // Several replies at once would be read as one mixed text.
-            async move { (number, model.complete(completion, &mut |_| {}).await) }
+            async move {
+                let span = Span::new("model");
+                span.note("gen_ai.request.model", model.name().to_owned());
+                (number, span.around(model.complete(completion, &mut |_| {})).await)
+            }
         });
         let mut coming: FuturesUnordered<_> = asked.collect();
         let mut replies: Vec<(usize, Reply)> = Vec::new();
