@@ -168,7 +168,9 @@ async fn go(
         let events = live.journal.snapshot();
         if let Err(error) = app.storage.finish_ask(&live.tenant, &record, &events).await {
             fail(&mut record, &error);
-            let _ = app.storage.save_ask(&live.tenant, &record).await;
+            if app.storage.save_ask(&live.tenant, &record).await.is_err() {
+                live.lose(&error);
+            }
         }
     }
     app.metrics.ask(record.error_code.as_deref().unwrap_or("done"), began.elapsed());

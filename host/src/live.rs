@@ -28,6 +28,7 @@ pub struct Live {
     /// Whether the next server begins it anew if this one ends before it.
     pub durable: bool,
     left: AtomicBool,
+    lost: Mutex<Option<(Code, String)>>,
     record: Mutex<Record>,
 }
 
@@ -51,7 +52,32 @@ impl Live {
         };
         let cancel = CancellationToken::new();
         let (tenant, journal, record) = (tenant.clone(), Journal::default(), Mutex::new(record));
-        Live { id, tenant, session, journal, cancel, durable: false, left: AtomicBool::new(false), record }
+        Live {
+            id,
+            tenant,
+            session,
+            journal,
+            cancel,
+            durable: false,
+            left: AtomicBool::new(false),
+            lost: Mutex::default(),
+            record,
+        }
+    }
+
+    /// Notes that its end could not be written down, and why: who waits for it has nothing to read.
+    pub fn lose(&self, why: &Error) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((why.code, why.detail.clone()));
+    }
+
+    /// Why its end was not written down, if it was not.
+    ///
+    /// # Errors
+    ///
+    /// That is the error.
+    pub fn kept(&self) -> Result<()> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        lost.map_or(Ok(()), |(code, detail)| Err(Error::new(code, detail)))
     }
 
     /// Ends it because the server stops: what is durable is not written down as ended, but left to the next server.

@@ -250,7 +250,9 @@ async fn go(
             let events = live.journal.snapshot();
             if app.storage.finish_run(&live.tenant, record.clone(), Vec::new(), &events).await.is_err() {
                 // Without its events, so that at least its end is known.
-                let _ = app.storage.save_run(&live.tenant, &record).await;
+                if app.storage.save_run(&live.tenant, &record).await.is_err() {
+                    live.lose(error);
+                }
             }
             "failed"
         }

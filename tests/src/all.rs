@@ -1,5 +1,6 @@
 //! One binary of tests that use the product as it is: real images, real processes, real HTTP.
 
+mod abuse;
 mod answering;
 mod api;
 mod ask;

@@ -165,7 +165,7 @@ impl Client {
 
 /// A form with one file.
 #[must_use]
-pub(crate) fn form(name: &str, content: &[u8]) -> Form {
+pub fn form(name: &str, content: &[u8]) -> Form {
     Form::new().part("file", Part::bytes(content.to_vec()).file_name(name.to_owned()))
 }
 

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-pub use client::{Client, Reply, ServerEvent};
+pub use client::{Client, Reply, ServerEvent, form};
 use glovebox_runtime::{Image, ImageStore, Job, Limits, Mode, Outcome, Program, run};
 
 /// The repository's `tests` directory.
@@ -134,14 +134,27 @@ impl Server {
     /// If it does not start.
     #[must_use]
     pub fn start_in(data: tempfile::TempDir, env: &[(&str, &str)]) -> Server {
+        let mut server = command();
+        server.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path()).envs(env.iter().copied());
+        Server::spawn(server, data)
+    }
+
+    /// Starts one by a command of the test's own; where its data is, the command knows.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn of(command: Command) -> Server {
+        Server::spawn(command, tempfile::tempdir().expect("a directory"))
+    }
+
+    fn spawn(mut server: Command, data: tempfile::TempDir) -> Server {
         for name in ["python", "rustpython", "javascript"] {
             image(name);
         }
         let log = tempfile::NamedTempFile::new().expect("a file");
-        let mut process = command()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data.path())
-            .envs(env.iter().copied())
+        let mut process = server
             .stdout(Stdio::piped())
             .stderr(log.reopen().expect("the log opens"))
             .spawn()

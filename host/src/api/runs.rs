@@ -214,6 +214,7 @@ async fn answer(app: &AppState, live: Arc<Live>, subject: Subject, reply: Reply,
             if let Some(guard) = guard {
                 guard.disarm();
             }
+            live.kept()?;
             if live.is_left() {
                 let detail = "the server stops; the next one begins this anew: ask for its result with the same key";
                 return Err(Error::new(Code::Interrupted, detail));

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::RwLock;
 
 use super::{Inner, Objects, Storage, now};
@@ -100,7 +100,13 @@ impl Storage {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let write = pool(1).connect_with(options.clone()).await.map_err(database)?;
+        // SQLite itself rolls a transaction back when the disk is full. sqlx then fails to roll it back once more, and
+        // takes all that follows for parts of it, which are never committed: such a connection is not used again.
+        let write = pool(1)
+            .after_release(|connection, _| Box::pin(whole(connection)))
+            .connect_with(options.clone())
+            .await
+            .map_err(database)?;
         let known = |found: &String| found == DATA_VERSION || OLDER.contains(&found.as_str());
         if let Some(found) = version(&write).await.map_err(database)?.filter(|found| !known(found)) {
             return Err(OpenError::OtherVersion { path: root.to_owned(), found });
@@ -236,6 +242,13 @@ enum Leftover {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+/// Whether nothing was begun on a connection that is not over.
+async fn whole(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What was dropped is rolled back by the connection's thread, before it answers.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn version(pool: &SqlitePool) -> Result<Option<String>, sqlx::Error> {
